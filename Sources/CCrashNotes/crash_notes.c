@@ -51,7 +51,7 @@ static void note(int number, siginfo_t *info, void *context) {
 
 void crash_notes_install(void) {
   if (atomic_exchange(&installed, 1)) return;
-  // After a stack overflow there is no room for the handler on the normal stack.
+  // After a stack overflow the normal stack has no room for the handler.
   static char stack[1 << 16];
   stack_t now;
   if (sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE)) {
@@ -63,7 +63,7 @@ void crash_notes_install(void) {
   action.sa_sigaction = note;
   action.sa_flags = SA_ONSTACK | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  // The parent process may have blocked them.
+  // The parent process may have blocked these signals.
   sigset_t numbers;
   sigemptyset(&numbers);
   for (int i = 0; i < COUNT; i++) {

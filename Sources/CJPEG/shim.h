@@ -1,4 +1,4 @@
-// libjpeg reports errors by longjmp, which Swift does not allow, so both ways of a picture are in C.
+// libjpeg reports errors by longjmp, which Swift does not allow, so encoding and decoding are written in C.
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,12 +8,12 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/// libjpeg's errors, with where to go after one.
+/// libjpeg's error handler, and where to jump after an error.
 struct sdbatch_jpeg_errors {
   struct jpeg_error_mgr manager;
   jmp_buf place;
   char message[JMSG_LENGTH_MAX];
-  /// Whether the data were found to be damaged.
+  /// Whether the data were damaged.
   int is_damaged;
 };
 
@@ -23,7 +23,8 @@ static inline void sdbatch_jpeg_exit(j_common_ptr control) {
   longjmp(errors->place, 1);
 }
 
-/// Notes a warning, of which libjpeg makes grey pixels; bytes too many between two markers are harmless.
+/// Records a warning as damage, because libjpeg replaces what it cannot read by grey pixels. Extra bytes between two markers
+/// are harmless.
 static inline void sdbatch_jpeg_note(j_common_ptr control, int level) {
   struct sdbatch_jpeg_errors *errors = (struct sdbatch_jpeg_errors *)control->err;
   if (level >= 0 || control->err->msg_code == JWRN_EXTRANEOUS_DATA) return;
@@ -43,9 +44,9 @@ static inline struct jpeg_error_mgr *sdbatch_jpeg_prepare(struct sdbatch_jpeg_er
   return &errors->manager;
 }
 
-/// Encodes RGB pixels with half the resolution for colours, as Pillow does. The caller frees `output`, also after an error.
+/// Encodes RGB pixels, with colours at half the resolution, as Pillow does. The caller frees `output`, also after an error.
 ///
-/// Returns whether it worked; `message`, of 200 bytes, says why not.
+/// Returns 1 on success; otherwise 0, and `message` (200 bytes) has the reason.
 static inline int sdbatch_jpeg_encode(
     const uint8_t *pixels, int width, int height, int quality, unsigned char **output, unsigned long *size,
     char *message) {
@@ -77,9 +78,9 @@ static inline int sdbatch_jpeg_encode(
   return 1;
 }
 
-/// Reads the size of a picture, or decodes a picture of that size to RGB if `pixels` is not NULL.
+/// Reads the size of an image, or decodes an image of that size to RGB if `pixels` is not NULL.
 ///
-/// Returns whether it worked, and the picture is whole; `message`, of 200 bytes, says why not.
+/// Returns 1 if it worked and the image is complete; otherwise 0, and `message` (200 bytes) has the reason.
 static inline int sdbatch_jpeg_read(
     const uint8_t *bytes, unsigned long count, uint8_t *pixels, int *width, int *height, char *message) {
   struct jpeg_decompress_struct control;

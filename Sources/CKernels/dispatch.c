@@ -16,7 +16,7 @@ static const ck_isa *const all[] = {
 };
 enum { COUNT = sizeof all / sizeof *all };
 
-static ck_table tables[COUNT];  // tables[i] has the overlays 0...i
+static ck_table tables[COUNT];  // tables[i] has overlays 0 to i applied
 static int available[COUNT];
 static const ck_table *chosen;
 static int refused;

@@ -1,4 +1,4 @@
-// An instruction set: how to detect it, and the slots that it does better than those before it.
+// An instruction set: how to detect it, and the slots for which it has faster kernels than those before it.
 #ifndef CK_ISA_H
 #define CK_ISA_H
 
@@ -10,10 +10,10 @@ typedef struct {
   void (*overlay)(ck_table *);
 } ck_isa;
 
-// The instruction sets for bfloat16 and for bytes build on it.
+// The instruction sets for bfloat16 and for bytes are based on it.
 extern const ck_isa ck_isa_neondot, ck_isa_neoni8mm, ck_isa_avx2, ck_isa_avx512;
 
-// AVX-VNNI's kernels in the encoding of AVX-512.
+// AVX-VNNI's kernels, in the encoding of AVX-512.
 int ck_avxvnni_evex_supported(void);
 void ck_avxvnni_evex_overlay(ck_table *t);
 

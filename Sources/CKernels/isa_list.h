@@ -1,5 +1,5 @@
-// In overlay order: a later line replaces slots of an earlier one. AMX would come last; the panels of bfloat16 and of bytes
-// already have the layout that its instructions read.
+// In overlay order: a later line replaces slots of an earlier one. AMX would come last; its instructions can read the panels of
+// bfloat16 and of bytes as they are.
 CK_ISA(portable)
 CK_ISA(neon)
 CK_ISA(neondot)

@@ -1,6 +1,7 @@
 #include "CPeaks.h"
 
-// Twelve chains of dependent sums: more than latency times units, and fewer than the registers of any instruction set.
+// Twelve chains of dependent sums: more than latency times execution units, but fewer than the registers of any instruction
+// set.
 #define CHAINS 12
 #define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
 

@@ -3,9 +3,9 @@
 #include <webp/decode.h>
 #include <webp/encode.h>
 
-/// Encodes RGB pixels with the parameters that Pillow sets. The caller gives `output` to `WebPFree`.
+/// Encodes RGB pixels with the parameters that Pillow uses. The caller passes `output` to `WebPFree`.
 ///
-/// Returns 0, or libwebp's number of the error.
+/// Returns 0 on success, otherwise libwebp's error code.
 static inline int sdbatch_webp_encode(
     const uint8_t *pixels, int width, int height, float quality, int is_lossless, uint8_t **output, size_t *size) {
   WebPConfig config;

@@ -5,7 +5,7 @@ public enum DemoModel {
   /// The width and height of the model's training images, in pixels.
   public static let nativeSize = 128
 
-  /// Every word of the captions that the model was trained on; others mean nothing to it.
+  /// All words of the captions that the model was trained on; it does not know any others.
   public static let words: Set<String> = [
     "a", "above", "an", "and", "background", "below", "big", "black", "blue", "brown", "circle", "cross", "diamond",
     "drawing", "fish", "flower", "front", "gray", "green", "heart", "house", "in", "left", "next", "of", "on", "orange",
@@ -15,11 +15,12 @@ public enum DemoModel {
 
   /// The folder with the model's files, in the diffusers layout.
   ///
-  /// It is searched for next to the executable and in `../share/sdbatch/`, where installed programs have it, then in the
-  /// resources that the build puts next to the executable. `Bundle.module` would crash if a copied binary has no resources.
+  /// It is searched for next to the executable, then in `../share/sdbatch/`, where installed programs have it, then in the
+  /// resources that the build puts next to the executable. `Bundle.module` would crash if a binary was copied without
+  /// resources.
   ///
   /// - Parameter executable: The path of the running program.
-  /// - Returns: The first folder that has it, or all folders that were searched.
+  /// - Returns: The first folder that has the model, or all folders that were searched.
   public static func locate(executable: String) -> Location {
     let folder = URL(fileURLWithPath: executable).resolvingSymlinksInPath().deletingLastPathComponent()
     let candidates = ["demo", "../share/sdbatch/demo", "sdbatch_DemoModel.resources/demo"]
@@ -32,7 +33,7 @@ public enum DemoModel {
   public enum Location: Equatable, Sendable {
     /// The folder.
     case found(String)
-    /// None of these folders has it.
+    /// None of these folders has the model.
     case missing([String])
   }
 }

@@ -7,26 +7,26 @@ import TensorFiles
 import Tensors
 import Tokenization
 
-/// Makes images: settings in, pixels out.
+/// Makes images: its input are settings, its output pixels.
 ///
-/// It holds the weights of one checkpoint at a time and of its refiner, so jobs of one model should follow each other. Only one
-/// thread may use it; the arithmetic has threads of its own.
+/// It holds the weights of only one checkpoint and its refiner at a time, so jobs with the same model should be consecutive.
+/// Only one thread may use it; for computing, it has its own threads.
 public final class Engine {
   /// Increased whenever the same input may give different pixels than before.
   public static let numerics = 2
 
-  /// Increased whenever jobs in int8 may give different pixels than before, and others not: since 1, attention's scores are
+  /// Increased when jobs in int8 may give different pixels than before, but other jobs do not. 1: attention's scores are
   /// products of bytes.
   private static let int8Numerics = 1
 
-  /// The same for jobs with a transformer: since 1, the first blocks are not quantised.
+  /// The same for jobs with a transformer. 1: the first blocks are not quantised.
   private static let int8TransformerNumerics = 1
 
-  /// The version that is part of the identity of a job.
+  /// The numerics version that is part of a job's id.
   ///
   /// - Parameters:
-  ///   - passes: Its passes.
-  ///   - precision: What its networks run in.
+  ///   - passes: The passes of the job.
+  ///   - precision: The precision of its networks.
   /// - Returns: The version.
   private static func numerics(of passes: ImagePasses, in precision: Precision) -> Int {
     let all = passes.all.flatMap(\.all)
@@ -38,43 +38,43 @@ public final class Engine {
     return version
   }
 
-  /// This engine, as the manifest describes it; its precision is what `auto` means here.
+  /// The description of this engine for the manifest; its precision is what `auto` means here.
   public let description: EngineDescription
 
   let compute: Compute
   let catalog: ModelCatalog
   let models: LoadedModels
-  /// Nil if no work is saved.
+  /// nil if no work is shared.
   let evaluationMemory: EvaluationMemory?
-  /// Whether work that images have in common is done once.
+  /// Whether work that images have in common is done only once.
   let savesWork: Bool
-  /// What `changes(in:)` found last in each pass.
+  /// The last results of `changes(in:)`, for each pass.
   var lastChanges = (first: LastChanges(), second: LastChanges())
   private var plans: [MemoryPlan.Key: MemoryPlan] = [:]
-  /// What users should know, and was not returned yet.
+  /// Notes for the user that were not returned yet.
   private var notes: [String] = []
   private var isSlownessNoted = false
   private var familiesWithNotedBrackets: Set<FamilyID> = []
-  /// Shown while images are made; nil for none.
+  /// Previews that are shown while images are made; nil for none.
   public var previews: Previews? { didSet { previewDecoder = nil } }
   /// Read when the first preview is due.
   var previewDecoder: (any LatentDecoder)?
-  /// Asked within evaluations of large networks; nil if nobody stops the engine.
+  /// Asked during evaluations of large networks; nil if the engine is never stopped.
   var isStopping: (() -> Bool)?
-  /// What restored the last faces, if it was kept, and its files.
+  /// The restorer of the last faces, if it was kept, and its files.
   var faceRestorer: (restorer: FaceRestorer, files: [ModelIdentity])?
 
-  /// An engine for this machine.
+  /// Creates an engine for this machine.
   ///
   /// - Parameters:
-  ///   - version: Of the program.
-  ///   - threads: How many to compute with.
-  ///   - executable: The path of the running program, near which the demo model is.
+  ///   - version: The version of the program.
+  ///   - threads: The number of threads to compute with.
+  ///   - executable: The path of the running program; the demo model is near it.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
-  ///   - savesWork: Whether work that images have in common is done once. The images are the same either way.
-  ///   - smallNetworkBytes: Networks smaller than this stay in memory. Others are released after their part of an image, if
-  ///     memory is short. The images are the same either way.
-  /// - Throws: `TensorError` when `SDBATCH_ISA` names an instruction set that this machine lacks; `EngineError.cacheLimit`.
+  ///   - savesWork: Whether work that images have in common is done only once. Images do not depend on it.
+  ///   - smallNetworkBytes: Networks smaller than this stay in memory. If memory is short, others are released after their part
+  ///     of an image. Images do not depend on it.
+  /// - Throws: `TensorError` if `SDBATCH_ISA` names an instruction set that this machine lacks; `EngineError.cacheLimit`.
   public init(
     version: String, threads: Int, executable: String, environment: [String: String], savesWork: Bool = true,
     smallNetworkBytes: Int? = nil
@@ -97,23 +97,23 @@ public final class Engine {
 
   deinit { compute.machine.packedCopies?.wait() }
 
-  /// Copies of packed weights in the user's cache folder; nil if there is none, or if they are turned off.
+  /// The copies of packed weights in the user's cache folder; nil if there is no such folder, or copies are turned off.
   private static func packedCopies(_ environment: [String: String]) throws(EngineError) -> PackedCopies? {
     let limit = try CacheLimit.bytes(environment)
     guard let folder = DigestCache(environment: environment).cacheFolder else { return nil }
     return limit > 0 ? PackedCopies(folder: folder + "/packed", limit: limit) : nil
   }
 
-  /// The evaluations of the network so far; not counted if no work is saved.
+  /// The evaluations of the network so far; not counted if no work is shared.
   public var evaluations: NetworkEvaluations { evaluationMemory?.evaluations ?? NetworkEvaluations() }
 
-  /// Counts the time of each layer, once it is turned on.
+  /// Measures the time of each layer, if it is on.
   public var profiler: Profiler { compute.profiler }
 
-  /// What decides the pixels of a job besides its settings. Reads no weights, and is cheap after the first call for a model.
+  /// What affects the pixels of a job besides its settings. It reads no weights, and is fast after the first call for a model.
   ///
   /// - Parameter settings: The settings of a job.
-  /// - Returns: The models by digest, and the arithmetic that will run.
+  /// - Returns: The models by digest, the precision and the instruction set.
   /// - Throws: `EngineError`, `WeightError` or `TokenizationError` if the model or a LoRA of the prompt cannot be used;
   ///   `PromptError` for a tag that cannot be parsed.
   public func ingredients(for settings: ImageSettings) throws -> JobIngredients {
@@ -169,7 +169,7 @@ public final class Engine {
       upsampling: try cropsMaps(settings, passes) ? "cropped" : nil)
   }
 
-  /// Notes that weights are not read, once for each family.
+  /// Notes that weights in prompts are ignored, once for each family.
   private func noteBrackets(_ settings: ImageSettings) {
     let prompts = [settings.prompt, settings.negativePrompt, settings.hires?.prompt ?? ""]
     let family = settings.model.family
@@ -177,10 +177,10 @@ public final class Engine {
       prompts.contains(where: { $0.utf8.contains { "([".utf8.contains($0) } })
     else { return }
     familiesWithNotedBrackets.insert(family)
-    notes.append("prompt: brackets are plain text for \(family.traits.title), whose prompts have no weights")
+    notes.append("prompt: brackets are plain text for \(family.traits.title), because its prompts have no weights")
   }
 
-  /// Whether a network of the job halves maps of odd sizes.
+  /// Whether a network of the job halves feature maps of odd sizes.
   private func cropsMaps(_ settings: ImageSettings, _ passes: ImagePasses) throws -> Bool {
     func crops(_ pass: ImagePass, width: Int, height: Int) throws -> Bool {
       try pass.all.contains { part in
@@ -195,19 +195,19 @@ public final class Engine {
     return try crops(second, width: settings.finalWidth, height: settings.finalHeight)
   }
 
-  /// What users should know about the files that `ingredients(for:)` opened, such as embeddings for another kind of model; each
+  /// Information for users about the files that `ingredients(for:)` opened, such as embeddings for another kind of model; each
   /// note is returned once.
   public func takeNotes() -> [String] {
     defer { notes = [] }
     return catalog.takeNotes() + notes
   }
 
-  /// Gives the engine a question to ask between the blocks of large networks, whose evaluations take minutes. If the answer is
-  /// true, `progress` is called with the state before the sampling step; if that throws, the step is given up.
+  /// Sets a function that is called between the blocks of large networks, whose evaluations take minutes. If it returns true,
+  /// `progress` is called with the state before the sampling step; if that throws, the step is given up.
   public func askWithin(_ isStopping: @escaping () -> Bool) { self.isStopping = isStopping }
 
-  /// Makes one image; see ``generate(_:resuming:progress:)``. If faces are restored, the result also says how many, and has the
-  /// image before.
+  /// Makes one image; see ``generate(_:resuming:progress:)``. If faces are restored, the result also has their number and the
+  /// image before the restoration.
   public func make(
     _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
@@ -224,11 +224,11 @@ public final class Engine {
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - state: Where to continue, as an earlier call for the same image passed it to `progress`; nil for the start. The
-  ///     image is the same, bit for bit.
-  ///   - progress: Called before each stage and after each sampling step, with the state once sampling has begun; what it
-  ///     throws ends the image at once.
-  /// - Returns: An image of the size that the settings ask for.
+  ///   - state: The state to continue from, which an earlier call for the same image passed to `progress`; nil to start from
+  ///     the beginning. The image has the same bits.
+  ///   - progress: Called before each stage and after each sampling step, with the state if sampling has started; an error from
+  ///     it ends the image immediately.
+  /// - Returns: An image of the size in the settings.
   /// - Throws: What `progress` throws, `UnusableState` before the first call of `progress`, `EngineError`, `WeightError`,
   ///   `PromptError` or `TokenizationError`.
   public func generate(
@@ -279,7 +279,7 @@ public final class Engine {
       }
     }
     if let second, let pass = passes.second, image.loop.isSecondPass {
-      // From here on the networks work at another size.
+      // From here on, the networks work at another size.
       compute.workspace.trim()
       try sample(&image, pass, plan, callsBefore: second.callsBefore, laterSteps: 0, progress)
     }
@@ -291,7 +291,7 @@ public final class Engine {
     }
     try progress(.decoding, image.generationState)
     profiler.begin("decoding")
-    // Decoding needs large buffers of its own; those of the denoising network would only raise the peak.
+    // Decoding needs large buffers of its own; keeping those of the denoising network would only raise the peak.
     compute.workspace.trim()
     if !plan.keepsDenoiser { models.releaseDenoisers() }
     defer {
@@ -336,7 +336,7 @@ public final class Engine {
       width: size.width, height: size.height)
   }
 
-  /// Makes one image from its start; see `generate(_:resuming:progress:)`.
+  /// Makes one image from the beginning; see `generate(_:resuming:progress:)`.
   public func generate(
     _ settings: ImageSettings, progress: (GenerationProgress) throws -> Void
   ) throws -> RGBImage {
@@ -346,11 +346,11 @@ public final class Engine {
   /// How the networks of a job share the memory.
   ///
   /// - Parameter settings: The settings of a job.
-  /// - Returns: The plan, which gives something up if the job has a `memory_limit`.
+  /// - Returns: The plan; with a `memory_limit` it may turn things off.
   /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit, or an error if the model cannot be used.
   public func memoryPlan(for settings: ImageSettings) throws -> MemoryPlan {
     var key = MemoryPlan.Key(settings, compute.precision(settings.precision))
-    // Other networks take the same memory with LoRAs as without them.
+    // Other networks take the same memory with and without LoRAs.
     let hasTransformer = [settings.firstPass, settings.secondPass].contains { $0?.traits.flow != nil }
     let known = hasTransformer ? try catalog.passes(of: settings) : nil
     func loras(_ pass: ImagePass) throws -> [AdapterCatalog.MatchedLoRA] {

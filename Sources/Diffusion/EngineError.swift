@@ -14,9 +14,9 @@ public enum EngineError: Error, CustomStringConvertible {
   case skippedLayerMissing(Int, layers: Int)
   /// The checkpoint comes without a VAE, and the recipe names none.
   case noVAE(path: String)
-  /// The VAE beside the checkpoint cannot be used.
+  /// The VAE next to the checkpoint cannot be used.
   case companionVAE(reason: String)
-  /// The VAE does not enlarge latents as often as the model's.
+  /// The VAE does not enlarge latents by the same factor as the model's VAE.
   case otherEnlargement(path: String, Int, expected: Int)
   /// A checkpoint cannot continue with another one's latents.
   case otherLatents(key: String, path: String, String, model: String)
@@ -28,34 +28,34 @@ public enum EngineError: Error, CustomStringConvertible {
   case cacheLimit(String)
   /// An image of this size needs at least `needed` bytes, which is more than the `memory_limit`.
   case memoryLimit(Int64, needed: Int64, width: Int, height: Int)
-  /// A prompt names a LoRA that is in none of the folders. `candidates` are files whose training gave them this name, `known` are
-  /// all names in the folders.
+  /// A prompt names a LoRA that is in none of the folders. `candidates` are files to which the training gave this name; `known`
+  /// are all names in the folders.
   case adapterMissing(String, folders: [String], candidates: [String], known: [String])
-  /// A prompt names a LoRA that is in several folders under the name that PEFT gives to all.
+  /// A prompt names a LoRA that is in several folders, with the name that PEFT gives to every adapter.
   case adapterAmbiguous(String, folders: [String])
   /// A prompt names a hypernetwork.
   case hypernetwork(String)
   /// The image of a second pass would be too small or too large; sizes in pixels.
   case hiresSize(width: Int, height: Int, limit: Int)
-  /// A second pass enlarges images, but the VAE cannot encode them; `fault` is what is wrong with its encoder, nil if it has none.
+  /// A second pass enlarges images, but the VAE cannot encode them. `fault` is the problem of its encoder; nil if it has none.
   case noVAEEncoder(path: String, fault: String?)
   /// A second pass names an upscaler that does not exist.
   case noHiresUpscaler(String)
-  /// The settings result in noise levels that are NaN or infinite; `settings` are those that may be the cause.
+  /// The settings result in noise levels that are NaN or infinite; `settings` may be the cause.
   case notFiniteLevels(settings: [String])
-  /// Settings that the model's family cannot be sampled with.
+  /// Settings that the model's family does not support.
   case notForFamily([FamilyRefusal])
   /// The network's output is NaN or infinite.
   case notFinite(stage: String)
-  /// An evaluation of the network ended early, because it was asked to or because weights cannot be read.
+  /// An evaluation of the network ended early, because it was requested to or because weights cannot be read.
   case evaluation(any Error)
 
-  /// Evaluates `body` and wraps what it throws in `.evaluation`.
+  /// Evaluates `body`, and wraps its errors in `.evaluation`.
   static func wrapping<Result>(_ body: () throws -> Result) throws(EngineError) -> Result {
     do { return try body() } catch { throw error as? EngineError ?? .evaluation(error) }
   }
 
-  /// Whether a prompt names a LoRA that was not found, or not decided.
+  /// Whether a prompt names a LoRA that was not found or is ambiguous.
   public var isMissingAdapter: Bool {
     switch self {
     case .adapterMissing, .adapterAmbiguous: true
@@ -89,7 +89,7 @@ public enum EngineError: Error, CustomStringConvertible {
     case .otherEnlargement(let path, let factor, let expected):
       "\(path): the VAE enlarges latents \(factor) times, expected \(expected) times; use another VAE"
     case .companionVAE(let reason):
-      "\(reason)\nThis file lies beside the checkpoint and so replaces its VAE, as in the webui; remove it, or set vae: none"
+      "\(reason)\nThis file is next to the checkpoint, so it replaces its VAE, as in the webui; remove it, or set vae: none"
     case .noVAE(let path):
       "\(path): the checkpoint has no VAE; name one with vae:"
     case .otherLatents(let key, let path, let other, let model):
@@ -128,11 +128,11 @@ public enum EngineError: Error, CustomStringConvertible {
         + (LatentFilter.allCases.map(\.rawValue) + PixelFilter.allCases.map(\.rawValue)).joined(separator: ", ")
         + ", or the file of a network of the ESRGAN family"
     case .notFiniteLevels(let settings):
-      "the noise schedule holds NaN or infinite sigmas, through which no image can be sampled"
+      "the noise schedule contains NaN or infinite sigmas, so no image can be sampled"
         + (settings.isEmpty ? "" : "; change \(SettingKind.list(settings))")
     case .notForFamily(let refusals): refusals.map(\.description).joined(separator: "\n")
     case .notFinite(let stage):
-      "the \(stage) holds NaN or infinite numbers; the model cannot be used with these settings"
+      "the \(stage) contains NaN or infinite numbers; the model cannot be used with these settings"
     }
   }
 
@@ -141,12 +141,12 @@ public enum EngineError: Error, CustomStringConvertible {
     let start = "prompt: found no LoRA called \"\(name)\""
     guard candidates.isEmpty else {
       return
-        "\(start), but \(candidates.count) files that were given this name in training; use the file name of one of them: "
+        "\(start), but \(candidates.count) files that got this name in training; use the file name of one of them: "
         + candidates.joined(separator: ", ")
     }
     let folded = known.filter { $0.lowercased() == name.lowercased() }
     let hint = folded.isEmpty ? "" : " (did you mean \(folded.map { "\"\($0)\"" }.joined(separator: " or "))?)"
-    guard !folders.isEmpty else { return "\(start): there is no folder to look in" }
+    guard !folders.isEmpty else { return "\(start): there is no folder to search" }
     return "\(start) in \(folders.joined(separator: ", "))\(hint); expected a file with this name, such as "
       + "\(name).safetensors"
   }

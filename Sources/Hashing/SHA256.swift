@@ -2,11 +2,11 @@ import CCrypto
 
 /// SHA-256 (FIPS 180-4) by libcrypto, in one call or piece by piece.
 ///
-/// A value: a copy goes on from where the original stood, without an allocation.
+/// SHA256 is a value: a copy continues from the state of the original, without an allocation.
 public struct SHA256: Sendable {
   private var state = SHA256_CTX()
 
-  /// The digest of nothing so far.
+  /// The digest of no bytes yet.
   public init() { SHA256_Init(&state) }
 
   /// Appends bytes to what is digested.
@@ -53,7 +53,7 @@ public struct SHA256: Sendable {
 
 /// The 32 bytes of a digest.
 public struct SHA256Digest: Hashable, Sendable, RandomAccessCollection {
-  /// The bytes in their order, eight a word as they lie in memory.
+  /// The bytes in their order, eight per word, as they are in memory.
   private var words = SIMD4<UInt64>()
 
   /// A digest whose 32 bytes are written by a function.

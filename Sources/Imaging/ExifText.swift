@@ -1,11 +1,11 @@
-/// The part of a JPEG's or WebP's EXIF data that this program reads and writes: a text as the webui keeps it, and a note of our
-/// own.
+/// The part of a JPEG's or WebP's EXIF data that this program reads and writes: a text in the form of the webui, and a note of
+/// our own.
 ///
 /// Source: CIPA DC-008 (Exif 2.32), §4.6: a TIFF structure, whose IFD has a pointer to the Exif IFD.
 struct ExifText: Hashable, Sendable {
   /// `UserComment`.
   var comment: String?
-  /// What `MakerNote` has behind `noteMark`.
+  /// The content of `MakerNote` after `noteMark`.
   var note: PictureNote?
 
   private static let exifPointer = 0x8769
@@ -16,7 +16,7 @@ struct ExifText: Hashable, Sendable {
 
   // MARK: Writing
 
-  /// The TIFF structure, in the form of piexif, which the webui uses: big-endian, and the text in UTF-16.
+  /// The TIFF structure, in the form that piexif (used by the webui) writes: big-endian, with the text in UTF-16.
   var bytes: [UInt8] {
     var fields: [(tag: Int, data: [UInt8])] = []
     if let note { fields.append((Self.makerNote, Self.noteMark + Array(note.text.utf8))) }
@@ -24,7 +24,7 @@ struct ExifText: Hashable, Sendable {
       let units = comment.utf16.flatMap { [UInt8(truncatingIfNeeded: $0 >> 8), UInt8(truncatingIfNeeded: $0)] }
       fields.append((Self.userComment, Self.unicode + units))
     }
-    // The header, and an IFD with one entry, a pointer.
+    // The header, and an IFD with one entry, which is a pointer.
     let second = 8 + 2 + 12 + 4
     var result = Array("MM".utf8) + Self.number(42, 2) + Self.number(8, 4)
     result += Self.number(1, 2) + Self.entry(Self.exifPointer, type: 4, count: 1) + Self.number(second, 4)
@@ -42,7 +42,7 @@ struct ExifText: Hashable, Sendable {
     result += Self.number(0, 4)
     for field in fields where field.data.count > 4 {
       result += field.data
-      // Values begin at even offsets.
+      // Values start at even offsets.
       if field.data.count % 2 == 1 { result.append(0) }
     }
     return result
@@ -63,10 +63,10 @@ struct ExifText: Hashable, Sendable {
 
   // MARK: Reading
 
-  /// Reads a TIFF structure in either byte order; what is damaged is left out.
+  /// Reads a TIFF structure in either byte order; damaged parts are skipped.
   init(_ bytes: some Sequence<UInt8>) {
     var bytes = Array(bytes)
-    // Some programs write the mark of JPEG's segment into WebP files too.
+    // Some programs write JPEG's segment mark into WebP files too.
     if bytes.starts(with: Self.segmentMark) { bytes.removeFirst(Self.segmentMark.count) }
     guard let reader = TIFFReader(bytes), let pointer = reader.fields(at: reader.first)[Self.exifPointer],
       let offset = reader.offset(pointer)
@@ -78,21 +78,22 @@ struct ExifText: Hashable, Sendable {
     comment = fields[Self.userComment].flatMap(reader.data).flatMap(Self.text)
   }
 
-  /// What the data begin with in a JPEG.
+  /// The first bytes of EXIF data in a JPEG.
   static let segmentMark = Array("Exif\0\0".utf8)
 
-  /// A comment's text, by the eight bytes before it; nil for an empty one.
+  /// The text of a comment, decoded as its first eight bytes say; nil if it is empty.
   private static func text(_ data: ArraySlice<UInt8>) -> String? {
     guard data.count > 8 else { return nil }
     let (code, rest) = (Array(data.prefix(8)), data.dropFirst(8))
     let text = code == unicode ? utf16(rest) : String(decoding: rest, as: UTF8.self)
-    // Some programs pad with zeros or blanks.
+    // Some programs pad with zeros or spaces.
     let end = text.unicodeScalars.lastIndex { $0 != "\0" && $0 != " " }
     guard let end else { return nil }
     return String(text.unicodeScalars[...end])
   }
 
-  /// UTF-16 in the byte order that makes more of the units ASCII: the specification names none, and programs differ.
+  /// Decodes UTF-16 in the byte order that makes more of the units ASCII. The specification names no byte order, and programs
+  /// differ.
   private static func utf16(_ bytes: ArraySlice<UInt8>) -> String {
     let pairs = stride(from: bytes.startIndex, to: bytes.endIndex - 1, by: 2).map { (bytes[$0], bytes[$0 + 1]) }
     let big = pairs.count { $0.0 == 0 && $0.1 < 0x80 }
@@ -105,7 +106,7 @@ struct ExifText: Hashable, Sendable {
   }
 }
 
-/// Reads the fields of a TIFF structure that nobody is trusted with: every offset is checked.
+/// Reads the fields of a TIFF structure from an untrusted file: every offset is checked.
 private struct TIFFReader {
   private let bytes: [UInt8]
   private let isBig: Bool
@@ -114,8 +115,8 @@ private struct TIFFReader {
 
   struct Field {
     var count: Int
-    /// Where the entry's last four bytes are.
-    var place: Int
+    /// The offset of the entry's last four bytes.
+    var position: Int
     var size: Int
   }
 
@@ -145,19 +146,19 @@ private struct TIFFReader {
       guard let tag = number(at: start, 2), let type = number(at: start + 2, 2), let count = number(at: start + 4, 4),
         number(at: start + 8, 4) != nil
       else { break }
-      // Bytes, characters and undefined bytes; 16 bits; 32 bits. Others are not read.
+      // Bytes, characters and undefined bytes; 16 bits; 32 bits. Other types are not read.
       guard let size = [1: 1, 2: 1, 7: 1, 3: 2, 4: 4][type] else { continue }
-      fields[tag] = Field(count: count, place: start + 8, size: count * size)
+      fields[tag] = Field(count: count, position: start + 8, size: count * size)
     }
     return fields
   }
 
   /// The value of a field that holds an offset.
-  func offset(_ field: Field) -> Int? { field.size == 4 && field.count == 1 ? number(at: field.place, 4) : nil }
+  func offset(_ field: Field) -> Int? { field.size == 4 && field.count == 1 ? number(at: field.position, 4) : nil }
 
   /// The bytes of a field.
   func data(_ field: Field) -> ArraySlice<UInt8>? {
-    guard let start = field.size > 4 ? number(at: field.place, 4) : field.place, start <= bytes.count,
+    guard let start = field.size > 4 ? number(at: field.position, 4) : field.position, start <= bytes.count,
       field.size <= bytes.count - start
     else { return nil }
     return bytes[start..<start + field.size]

@@ -11,9 +11,9 @@ public enum ImageFilter: String, CaseIterable, Sendable {
 extension RGBImage {
   /// The image at another size, with exactly the values that Pillow's `Image.resize` computes for 8-bit images.
   ///
-  /// Lanczos filters rows, then columns, with 8-bit values in between. If the image becomes lower and wider, columns are
-  /// filtered first, as in Pillow 12 and later. Weights are rounded to 22 fractional bits. If the image becomes smaller, the
-  /// filter is widened by the scale.
+  /// Lanczos filters rows, then columns, with 8-bit values in between. If both sides become smaller, columns are filtered
+  /// first, as in Pillow 12 and later. Weights are rounded to 22 fractional bits. If the image becomes smaller, the filter is
+  /// widened by the scale.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
@@ -47,8 +47,8 @@ extension RGBImage {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// The nearest old pixel for each new one. Positions are summed up, as in Pillow: with an inexact step, multiplying would
-  /// give other pixels.
+  /// For each new pixel, the index of the nearest old one. Positions are added up, as in Pillow: if the step is not exact,
+  /// multiplying would give other pixels.
   private static func nearestPixels(old: Int, new: Int) -> [Int] {
     let step = Double(old) / Double(new)
     var position = step * 0.5
@@ -93,7 +93,7 @@ extension RGBImage {
   }
 }
 
-/// The old pixels of a line, and their weights, that make up one new pixel.
+/// The old pixels along one axis that one new pixel depends on, and their weights.
 private struct LanczosTap {
   /// The first old pixel.
   let first: Int
@@ -102,7 +102,7 @@ private struct LanczosTap {
 
   private static let lobes = 3.0
   private static let fractionBits = 22
-  /// Sums start at one half, so that truncation rounds.
+  /// Sums start at one half, so that truncating them rounds.
   static let half = 1 << (fractionBits - 1)
 
   static func value(_ sum: Int) -> UInt8 { UInt8(clamping: sum >> fractionBits) }

@@ -1,23 +1,23 @@
 /// Why an image could not be read or written.
 public enum ImagingError: Error, Hashable, CustomStringConvertible {
-  /// The bytes are not a PNG, or a damaged one.
+  /// The bytes are not a PNG file, or a damaged one.
   case damagedPNG(String)
-  /// The image is larger than this program reads.
+  /// The image has more pixels than this program reads.
   case tooLarge(width: Int, height: Int, pixelLimit: Int)
   /// A text's keyword is not 1 to 79 printable Latin-1 characters without spaces at its ends.
   case badKeyword(String)
   /// The image could not be written.
   case notEncoded(String)
-  /// The bytes are of none of the formats.
+  /// The bytes are not in one of the supported formats.
   case otherFormat
   /// The bytes are a damaged file of this format.
   case damaged(PictureFormat, String)
-  /// WebP has no room for such sides.
+  /// A side of the image is longer than WebP allows.
   case tooLong(width: Int, height: Int, limit: Int)
-  /// JPEG has no room for so long a text.
+  /// The text is longer than JPEG allows.
   case longText(bytes: Int, limit: Int)
 
-  /// What was found and what was expected.
+  /// What was found, and what was expected.
   public var description: String {
     switch self {
     case .damagedPNG(let problem): "not an intact PNG file: \(problem)"

@@ -1,19 +1,19 @@
 import CJPEG
 import Foundation
 
-/// A JPEG file, read and written by libjpeg, with the text of the webui.
+/// Reads and writes JPEG files with libjpeg, with the text of the webui.
 ///
 /// Source: ITU-T T.81, annex B: segments with a marker and a length, up to the pixels.
 enum JPEGFile {
   static let signature: [UInt8] = [0xFF, 0xD8, 0xFF]
-  /// A segment's length has two bytes and counts itself.
+  /// The longest content of a segment: its length field has two bytes and counts itself.
   static let largestSegment = 65_533
 
   // MARK: Writing
 
-  /// The bytes of a file: as Pillow makes it of the same pixels, and EXIF data.
+  /// The bytes of a file: the same as Pillow writes for these pixels, and EXIF data.
   static func encoded(_ image: RGBImage, quality: Int, exif: ExifText) throws(ImagingError) -> [UInt8] {
-    // Checked before the work.
+    // Check this before the expensive part.
     _ = try segment(exif)
     var output: UnsafeMutablePointer<UInt8>?
     var size: UInt = 0
@@ -33,7 +33,7 @@ enum JPEGFile {
     return data
   }
 
-  /// The file with other EXIF data.
+  /// The file with its EXIF data replaced.
   static func replacing(of bytes: [UInt8], by exif: ExifText) throws(ImagingError) -> [UInt8] {
     var bytes = bytes
     let old = segments(bytes).first { $0.marker == 0xE1 && $0.data.starts(with: ExifText.segmentMark) }
@@ -41,13 +41,13 @@ enum JPEGFile {
     return adding(0xE1, try segment(exif), to: bytes)
   }
 
-  /// The file with one more segment, behind the one that says that it is JFIF.
+  /// The file with one more segment, after the JFIF segment.
   static func adding(_ marker: UInt8, _ data: [UInt8], to bytes: [UInt8]) -> [UInt8] {
-    var place = 2
-    if bytes.count > 6, bytes[2] == 0xFF, bytes[3] == 0xE0 { place = 4 + Int(bytes[4]) << 8 + Int(bytes[5]) }
+    var position = 2
+    if bytes.count > 6, bytes[2] == 0xFF, bytes[3] == 0xE0 { position = 4 + Int(bytes[4]) << 8 + Int(bytes[5]) }
     let length = data.count + 2
     let segment = [0xFF, marker, UInt8(length >> 8), UInt8(length & 255)] + data
-    return Array(bytes[..<min(place, bytes.count)]) + segment + Array(bytes[min(place, bytes.count)...])
+    return Array(bytes[..<min(position, bytes.count)]) + segment + Array(bytes[min(position, bytes.count)...])
   }
 
   // MARK: Reading
@@ -79,18 +79,18 @@ enum JPEGFile {
   /// The segments before the pixels.
   private static func segments(_ bytes: [UInt8]) -> [(marker: UInt8, data: ArraySlice<UInt8>)] {
     var segments: [(marker: UInt8, data: ArraySlice<UInt8>)] = []
-    var place = 2
-    while place + 4 <= bytes.count, bytes[place] == 0xFF {
-      let marker = bytes[place + 1]
-      // A marker may have several of these before it.
+    var position = 2
+    while position + 4 <= bytes.count, bytes[position] == 0xFF {
+      let marker = bytes[position + 1]
+      // A marker may have several fill bytes before it.
       if marker == 0xFF {
-        place += 1
+        position += 1
         continue
       }
-      let length = Int(bytes[place + 2]) << 8 + Int(bytes[place + 3])
-      guard marker != 0xDA, marker != 0xD9, length >= 2, place + 2 + length <= bytes.count else { break }
-      segments.append((marker, bytes[place + 4..<place + 2 + length]))
-      place += 2 + length
+      let length = Int(bytes[position + 2]) << 8 + Int(bytes[position + 3])
+      guard marker != 0xDA, marker != 0xD9, length >= 2, position + 2 + length <= bytes.count else { break }
+      segments.append((marker, bytes[position + 4..<position + 2 + length]))
+      position += 2 + length
     }
     return segments
   }

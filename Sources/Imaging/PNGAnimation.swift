@@ -1,4 +1,4 @@
-/// Images of one size, shown one after the other: an animated PNG, which browsers show like any other.
+/// An animated PNG: images of one size, shown one after the other. Browsers show it like any other PNG.
 ///
 /// Source: PNG specification, third edition, §11.3.4 (acTL, fcTL, fdAT).
 public struct PNGAnimation {
@@ -9,13 +9,13 @@ public struct PNGAnimation {
   private var frames = 0
   private var sequence: UInt32 = 0
 
-  /// An animation that repeats for ever.
+  /// Creates an animation that repeats without end.
   ///
   /// - Parameters:
-  ///   - count: How many images there will be.
+  ///   - count: The number of images.
   ///   - width: Of each image.
   ///   - height: Of each image.
-  ///   - milliseconds: How long each is shown, at most 65 535.
+  ///   - milliseconds: How long each image is shown, at most 65 535.
   public init(count: Int, width: Int, height: Int, milliseconds: Int) {
     self.count = count
     self.milliseconds = min(65_535, max(1, milliseconds))
@@ -24,7 +24,7 @@ public struct PNGAnimation {
 
   /// Adds the next image.
   ///
-  /// - Parameter image: Of the animation's size.
+  /// - Parameter image: An image of the animation's size.
   /// - Throws: `ImagingError` if it has another size, or if libpng reports an error.
   public mutating func append(_ image: RGBImage) throws(ImagingError) {
     guard image.width == size.width, image.height == size.height else {
@@ -49,7 +49,7 @@ public struct PNGAnimation {
     frames += 1
   }
 
-  /// The bytes of the file, after all images.
+  /// The bytes of the file; call this after adding all images.
   public func encoded() -> [UInt8] {
     var bytes = bytes
     PNGChunk(type: "IEND", data: []).append(to: &bytes)

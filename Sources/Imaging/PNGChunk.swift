@@ -9,7 +9,7 @@ struct PNGChunk {
   var type: String
   var data: ArraySlice<UInt8>
 
-  /// The chunks of a file from the header to the end mark, after checking that each is complete and has the right checksum.
+  /// The chunks of a file from the header to the end chunk. Each must be complete and have the right checksum.
   static func all(in bytes: [UInt8]) throws(ImagingError) -> [PNGChunk] {
     guard bytes.starts(with: signature) else { throw .damagedPNG("it does not begin with the PNG signature") }
     var chunks: [PNGChunk] = []

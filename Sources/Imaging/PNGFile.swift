@@ -3,14 +3,14 @@ import CPNG
 /// A PNG file: an image, and texts with keywords.
 ///
 /// Pixels are read and written by libpng's simplified interface, which returns errors. The full interface reports errors by
-/// `longjmp`, which Swift does not allow. The simplified one does not write texts, so they are inserted as chunks.
+/// `longjmp`, which Swift does not allow. The simplified interface cannot write texts, so they are inserted as chunks.
 public struct PNGFile: Hashable, Sendable {
   /// The image.
   public var image: RGBImage
   /// The texts in the order of the file.
   public var texts: [PNGText]
 
-  /// A file with this image and these texts.
+  /// Creates a file with this image and these texts.
   public init(image: RGBImage, texts: [PNGText] = []) {
     self.image = image
     self.texts = texts
@@ -21,9 +21,9 @@ public struct PNGFile: Hashable, Sendable {
 
   // MARK: Writing
 
-  /// The bytes of the file, with only header, texts, pixels and end mark.
+  /// The bytes of the file: only header, texts, pixels and end chunk.
   ///
-  /// They are made with libpng's choice of filters and zlib's default level, so equal images have equal bytes.
+  /// libpng chooses the filters, and zlib has its default level, so equal images have equal bytes.
   ///
   /// - Returns: A PNG of 8-bit RGB.
   /// - Throws: `ImagingError` for a keyword that PNG does not allow, or if libpng reports an error.
@@ -31,7 +31,7 @@ public struct PNGFile: Hashable, Sendable {
     let textChunks = try texts.map { text throws(ImagingError) in try text.chunk() }
     var bytes = PNGChunk.signature
     for chunk in try PNGChunk.all(in: try encodedPixels()) {
-      // libpng adds a chunk that says that the colours are sRGB. The webui's files do not have it.
+      // libpng adds a chunk for the colour space sRGB. The webui's files do not have it.
       guard ["IHDR", "IDAT", "IEND"].contains(chunk.type) else { continue }
       chunk.append(to: &bytes)
       if chunk.type == "IHDR" { for text in textChunks { text.append(to: &bytes) } }
@@ -45,7 +45,8 @@ public struct PNGFile: Hashable, Sendable {
     control.width = png_uint_32(image.width)
     control.height = png_uint_32(image.height)
     control.format = Self.rgb
-    // More than deflate's worst case, a filter byte per row, and a chunk header per 8 KB. libpng asks for more if needed.
+    // More than deflate's worst case, a filter byte for each row, and a chunk header for each 8 KB. If this is too small,
+    // libpng reports the size it needs.
     var capacity = png_alloc_size_t(image.pixels.count + image.pixels.count / 8 + image.height + 4096)
     for _ in 0..<2 {
       var status: Int32 = 0
@@ -61,7 +62,7 @@ public struct PNGFile: Hashable, Sendable {
 
   // MARK: Reading
 
-  /// Larger images are refused before memory is allocated for them: 2^28 pixels.
+  /// The largest number of pixels that is read: 2^28. Larger images are rejected before memory is allocated for them.
   public static let pixelLimit = 1 << 28
 
   /// Reads a whole file, with every checksum, pixel and text.
@@ -105,16 +106,16 @@ public struct PNGFile: Hashable, Sendable {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// The texts of a file, without reading its pixels.
+  /// The texts of a file. The pixels are not read.
   ///
   /// - Parameter bytes: The file.
-  /// - Returns: The texts in the order of the file; those that cannot be read are left out, see `PNGText.all(in:)`.
+  /// - Returns: The texts in the order of the file; texts that cannot be read are left out, see `PNGText.all(in:)`.
   /// - Throws: `ImagingError` for a file that is not a PNG, is truncated, or has a wrong checksum.
   public static func texts(in bytes: [UInt8]) throws(ImagingError) -> [PNGText] {
     PNGText.all(in: try PNGChunk.all(in: bytes))
   }
 
-  /// The bytes of a file with other texts, and its pixels as they are: what `encoded()` makes of the same image.
+  /// Replaces the texts of a file and keeps its pixels: the same bytes as `encoded()` for the same image.
   ///
   /// - Parameters:
   ///   - bytes: A file that `encoded()` made.
@@ -132,7 +133,7 @@ public struct PNGFile: Hashable, Sendable {
     return rewritten
   }
 
-  /// Adds texts to a file, whose pixels and other parts stay as they are.
+  /// Adds texts to a file; its pixels and other parts do not change.
   ///
   /// - Parameters:
   ///   - texts: The texts, which come directly after the header.

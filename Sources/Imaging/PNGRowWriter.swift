@@ -2,8 +2,8 @@ import CZlib
 
 /// Writes a PNG of 8-bit RGB row by row, so that an image of any height needs the memory of two rows.
 ///
-/// libpng's interface for rows reports errors by `longjmp`, which Swift does not allow, and its simplified one needs all
-/// pixels at once. What has to be done here is little: filter each row, compress it, and write chunks.
+/// libpng's interface for rows reports errors by `longjmp`, which Swift does not allow, and its simplified interface needs all
+/// pixels at once. What remains to do here is little: filter each row, compress it, and write chunks.
 ///
 /// Source: PNG specification, third edition, §9 (filters), §10 (compression), §12.7 (choice of a filter).
 public final class PNGRowWriter {
@@ -18,7 +18,7 @@ public final class PNGRowWriter {
 
   private static let pieceSize = 1 << 16
 
-  /// Begins a file: signature, header and texts.
+  /// Starts a file: signature, header and texts.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
@@ -59,8 +59,8 @@ public final class PNGRowWriter {
   /// - Throws: `ImagingError.notEncoded` if zlib reports an error, or what the sink throws.
   public func append(_ pixels: ArraySlice<UInt8>) throws {
     let rowSize = width * 3
-    precondition(pixels.count % rowSize == 0, "rows are whole")
-    precondition(written + pixels.count / rowSize <= height, "there are as many rows as the header says")
+    precondition(pixels.count % rowSize == 0, "only whole rows can be added")
+    precondition(written + pixels.count / rowSize <= height, "there are no more rows than the header says")
     for start in stride(from: pixels.startIndex, to: pixels.endIndex, by: rowSize) {
       let row = Array(pixels[start..<start + rowSize])
       try deflate(filtered(row), flush: Z_NO_FLUSH)
@@ -82,7 +82,7 @@ public final class PNGRowWriter {
     case none, sub, up, average, paeth
   }
 
-  /// The row after the filter that gives the smallest sum of absolute values.
+  /// The row, filtered so that its sum of absolute values is smallest.
   private func filtered(_ row: [UInt8]) -> [UInt8] {
     var best = 0
     var least = Int.max
@@ -122,7 +122,7 @@ public final class PNGRowWriter {
     return sum
   }
 
-  /// The one of the three neighbours that is nearest to left + up - corner.
+  /// The neighbour that is nearest to left + up - corner.
   private static func paeth(_ left: Int, _ up: Int, _ corner: Int) -> Int {
     let estimate = left + up - corner
     let (a, b, c) = (abs(estimate - left), abs(estimate - up), abs(estimate - corner))

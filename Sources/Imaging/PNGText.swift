@@ -1,10 +1,10 @@
 import CZlib
 
-/// A text in a PNG file with its keyword.
+/// A text in a PNG file, and its keyword.
 public struct PNGText: Hashable, Sendable {
   /// 1 to 79 Latin-1 characters; the webui uses `parameters`.
   public var keyword: String
-  /// Any text.
+  /// The text.
   public var text: String
 
   /// A text with a keyword.
@@ -13,11 +13,11 @@ public struct PNGText: Hashable, Sendable {
     self.text = text
   }
 
-  /// The chunk that Pillow, and so the webui, writes for the text: `tEXt` if it is Latin-1, else uncompressed `iTXt`.
-  /// Latin-1 whose bytes are UTF-8 as well becomes `iTXt` too.
+  /// The chunk that Pillow (used by the webui) writes for the text: `tEXt` if it is Latin-1, otherwise uncompressed `iTXt`.
+  /// Latin-1 whose bytes are also valid UTF-8 becomes `iTXt` too.
   func chunk() throws(ImagingError) -> PNGChunk {
     guard let keyword = Self.latin1(keyword), Self.isKeyword(keyword[...]) else { throw .badKeyword(keyword) }
-    // Readers take Latin-1 that is valid UTF-8 for UTF-8, so such text must not be written as Latin-1.
+    // Readers decode Latin-1 that is valid UTF-8 as UTF-8, so such text must not be written as Latin-1.
     if let latin1 = Self.latin1(text), Self.text(latin1[...]) == text {
       return PNGChunk(type: "tEXt", data: (keyword + [0] + latin1)[...])
     }
@@ -25,7 +25,7 @@ public struct PNGText: Hashable, Sendable {
     return PNGChunk(type: "iTXt", data: (keyword + [0, 0, 0, 0, 0] + Array(text.utf8))[...])
   }
 
-  /// Whether PNG allows it: 1 to 79 printable bytes of Latin-1, without blanks at the ends.
+  /// Whether PNG allows the keyword: 1 to 79 printable bytes of Latin-1, without spaces at the ends.
   private static func isKeyword(_ bytes: ArraySlice<UInt8>) -> Bool {
     (1...79).contains(bytes.count) && bytes.allSatisfy { (0x20...0x7E).contains($0) || $0 >= 0xA1 }
       && bytes.first != 0x20 && bytes.last != 0x20
@@ -44,8 +44,8 @@ public struct PNGText: Hashable, Sendable {
 
   /// The texts of a file's chunks.
   ///
-  /// Left out are texts with a keyword that PNG does not allow, texts that do not decompress, and compressed texts from the
-  /// one on with which all of the file's together would be larger than `inflatedLimit`.
+  /// Some texts are left out: those with a keyword that PNG does not allow, those that cannot be decompressed, and compressed
+  /// ones as soon as the decompressed texts of the file would exceed `inflatedLimit` in total.
   static func all(in chunks: [PNGChunk]) -> [PNGText] {
     var budget = inflatedLimit
     return chunks.compactMap { PNGText($0, budget: &budget) }
@@ -72,7 +72,7 @@ public struct PNGText: Hashable, Sendable {
     }
   }
 
-  /// The text of a chunk that should be Latin-1. Some programs write UTF-8, which Latin-1 hardly ever looks like.
+  /// The text of a chunk that should be Latin-1. Some programs write UTF-8 instead; Latin-1 text is hardly ever valid UTF-8.
   private static func text(_ bytes: ArraySlice<UInt8>) -> String {
     String(validating: bytes, as: UTF8.self) ?? text(latin1: bytes)
   }
@@ -83,10 +83,10 @@ public struct PNGText: Hashable, Sendable {
     return String(scalars)
   }
 
-  /// Texts are small. A file whose compressed texts are larger than this many bytes in all is an attack.
+  /// The limit for all decompressed texts of a file, in bytes. Texts are small, so a file that exceeds it is an attack.
   static let inflatedLimit = 8 << 20
 
-  /// The bytes of a compressed text; nil if it is damaged, or larger than the budget, which is then used up.
+  /// Decompresses a text; nil if it is damaged or larger than the budget, which is then used up.
   private static func inflated(_ bytes: ArraySlice<UInt8>, budget: inout Int) -> [UInt8]? {
     guard budget > 0 else { return nil }
     var stream = z_stream()
@@ -110,7 +110,7 @@ public struct PNGText: Hashable, Sendable {
         guard budget >= 0, status == Z_OK || status == Z_STREAM_END else { return nil }
         result += piece[..<count]
         if status == Z_STREAM_END { return result }
-        // Without progress, the data end too early.
+        // No progress means that the data end too early.
         if count == 0, stream.avail_in == 0 { return nil }
       }
     }

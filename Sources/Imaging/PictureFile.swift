@@ -1,10 +1,10 @@
-/// The formats of image files that are read and written; the raw value is the name for people.
+/// The formats of image files that are read and written; the raw value is the name to show.
 public enum PictureFormat: String, CaseIterable, Hashable, Sendable {
   case png = "PNG"
   case jpeg = "JPEG"
   case webp = "WebP"
 
-  /// The type for browsers.
+  /// The media type (MIME type).
   public var mediaType: String {
     switch self {
     case .png: "image/png"
@@ -13,7 +13,7 @@ public enum PictureFormat: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// The format of a file by its first bytes; nil for another one.
+  /// The format of a file, from its first bytes; nil if it is another one.
   ///
   /// - Parameter bytes: At least the first twelve bytes.
   public init?(of bytes: some Collection<UInt8>) {
@@ -29,17 +29,17 @@ public enum PictureFormat: String, CaseIterable, Hashable, Sendable {
   }
 }
 
-/// An image file of any of the formats, read by its content.
+/// An image file in one of the formats, which its content decides.
 public struct PictureFile: Hashable, Sendable {
   /// The file's format.
   public var format: PictureFormat
-  /// Whether its pixels are those that were encoded.
+  /// Whether decoding gives exactly the pixels that were encoded.
   public var isLossless: Bool
   /// The image.
   public var image: RGBImage
-  /// The texts of a PNG; the comment of another file, under `parameters` as the webui has it in a PNG.
+  /// The texts of a PNG. The comment of another file is under `parameters`, as the webui has it in a PNG.
   public var texts: [PNGText]
-  /// What a JPEG or WebP says of the image that it was made from, if this program wrote it.
+  /// What a JPEG or WebP written by this program records about its original image.
   public var note: PictureNote?
 
   /// The first text with this keyword; nil if there is none.
@@ -69,7 +69,7 @@ public struct PictureFile: Hashable, Sendable {
     }
   }
 
-  /// The texts of a file, without reading its pixels.
+  /// The texts of a file. The pixels are not read.
   ///
   /// - Parameter bytes: The file.
   /// - Returns: The texts in the order of the file.
@@ -83,7 +83,7 @@ public struct PictureFile: Hashable, Sendable {
     }
   }
 
-  /// The note of a file, without reading its pixels; nil if there is none.
+  /// The note of a file; nil if there is none. The pixels are not read.
   public static func note(in bytes: [UInt8]) -> PictureNote? {
     switch PictureFormat(of: bytes) {
     case .png, nil: nil
@@ -98,42 +98,42 @@ public struct PictureFile: Hashable, Sendable {
 
   // MARK: Writing
 
-  /// The bytes of a JPEG, with the text where the webui has it.
+  /// The bytes of a JPEG, with the text in the field that the webui uses.
   ///
   /// - Parameters:
   ///   - image: The image.
   ///   - quality: 1 to 100.
-  ///   - text: For `UserComment`.
-  ///   - note: For `MakerNote`.
+  ///   - text: The text for `UserComment`.
+  ///   - note: The note for `MakerNote`.
   /// - Returns: The file; equal images have equal bytes.
-  /// - Throws: `ImagingError`, also for a text that JPEG has no room for.
+  /// - Throws: `ImagingError`, also for a text that is too long for JPEG.
   public static func jpeg(
     _ image: RGBImage, quality: Int, text: String?, note: PictureNote? = nil
   ) throws(ImagingError) -> [UInt8] {
     try JPEGFile.encoded(image, quality: quality, exif: ExifText(comment: text, note: note))
   }
 
-  /// The bytes of a WebP, with the text where the webui has it.
+  /// The bytes of a WebP, with the text in the field that the webui uses.
   ///
   /// - Parameters:
   ///   - image: The image.
-  ///   - quality: 1 to 100; of a lossless file, the effort.
+  ///   - quality: 1 to 100; for a lossless file, the effort.
   ///   - isLossless: Whether the pixels are kept exactly.
-  ///   - text: For `UserComment`.
-  ///   - note: For `MakerNote`.
+  ///   - text: The text for `UserComment`.
+  ///   - note: The note for `MakerNote`.
   /// - Returns: The file; equal images have equal bytes.
-  /// - Throws: `ImagingError`, also for an image that is longer than WebP allows.
+  /// - Throws: `ImagingError`, also for an image that is larger than WebP allows.
   public static func webp(
     _ image: RGBImage, quality: Int, isLossless: Bool, text: String?, note: PictureNote? = nil
   ) throws(ImagingError) -> [UInt8] {
     try WebPFile.encoded(image, quality: quality, isLossless: isLossless, exif: ExifText(comment: text, note: note))
   }
 
-  /// The bytes of a file with another text, and its pixels as they are.
+  /// Replaces the text of a file and keeps its pixels.
   ///
   /// - Parameters:
   ///   - bytes: A file that this program wrote.
-  ///   - text: The text under `parameters`, or in `UserComment`.
+  ///   - text: The new text, under `parameters`, or in `UserComment`.
   /// - Returns: The file.
   /// - Throws: `ImagingError` for a file of another format or a damaged one.
   public static func replacingText(of bytes: [UInt8], by text: String) throws(ImagingError) -> [UInt8] {
@@ -148,16 +148,16 @@ public struct PictureFile: Hashable, Sendable {
   /// The longest side of a WebP.
   public static let longestWebPSide = WebPFile.largestSide
 
-  /// The most UTF-16 units that the text of a JPEG may have, with room for a note.
+  /// The most UTF-16 units that the text of a JPEG may have; this leaves room for a note.
   public static let longestJPEGText = 32_000
 
-  /// Adds XMP data to a file, whose pixels and other parts stay as they are.
+  /// Adds XMP data to a file; its pixels and other parts do not change.
   ///
   /// - Parameters:
-  ///   - xmp: The packet.
+  ///   - xmp: The XMP packet.
   ///   - bytes: The file.
-  /// - Returns: The file with them.
-  /// - Throws: `ImagingError` for a damaged file, or a packet that JPEG has no room for.
+  /// - Returns: The file with the packet.
+  /// - Throws: `ImagingError` for a damaged file, or a packet that is too long for JPEG.
   public static func adding(xmp: String, to bytes: [UInt8]) throws(ImagingError) -> [UInt8] {
     switch PictureFormat(of: bytes) {
     case .png: return try PNGFile.adding([PNGText(keyword: "XML:com.adobe.xmp", text: xmp)], to: bytes)

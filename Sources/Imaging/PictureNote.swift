@@ -1,21 +1,21 @@
-/// What a JPEG or WebP file says of the image that it was made from, besides the webui's text: lines of the form `key=value`.
+/// What a JPEG or WebP file records about its original image, besides the webui's text: lines of the form `key=value`.
 public struct PictureNote: Hashable, Sendable {
   /// The SHA-256 of the RGB bytes before they were encoded, in hexadecimal.
   public var pixels: String
-  /// How they were encoded, such as `jpeg 80`.
+  /// How the pixels were encoded, such as `jpeg 80`.
   public var encoding: String
   /// How many faces were restored; nil if none were looked for.
   public var faces: Int?
 
-  /// A note.
+  /// Creates a note.
   public init(pixels: String, encoding: String, faces: Int? = nil) {
     (self.pixels, self.encoding, self.faces) = (pixels, encoding, faces)
   }
 
-  /// The note as files have it.
+  /// The note as it is written to files.
   var text: String { "pixels=\(pixels)\nencoding=\(encoding)\n" + (faces.map { "faces=\($0)\n" } ?? "") }
 
-  /// Reads a note; nil for one without digest or encoding.
+  /// Reads a note; nil if digest or encoding are missing.
   init?(_ text: String) {
     var values: [Substring: Substring] = [:]
     for line in text.split(separator: "\n") {

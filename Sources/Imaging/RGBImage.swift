@@ -6,10 +6,10 @@ public struct RGBImage: Hashable, Sendable {
   public let height: Int
   /// `[height, width, 3]`, rows from the top, red first.
   public var pixels: [UInt8] {
-    didSet { precondition(pixels.count == width * height * 3, "an image keeps its size") }
+    didSet { precondition(pixels.count == width * height * 3, "the size of an image cannot change") }
   }
 
-  /// An image of these values.
+  /// Creates an image from its values.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.

@@ -1,6 +1,6 @@
 import CWebP
 
-/// A WebP file, read and written by libwebp, with the text of the webui.
+/// Reads and writes WebP files with libwebp, with the text of the webui.
 ///
 /// Source: RFC 9649, §2: a RIFF file of chunks with four letters and a length.
 enum WebPFile {
@@ -9,11 +9,11 @@ enum WebPFile {
 
   // MARK: Writing
 
-  /// The bytes of a file: as Pillow makes it of the same pixels, and EXIF data.
+  /// The bytes of a file: the same as Pillow writes for these pixels, and EXIF data.
   ///
   /// - Parameters:
   ///   - image: The image.
-  ///   - quality: 0 to 100; of a lossless file, the effort.
+  ///   - quality: 0 to 100; for a lossless file, the effort.
   ///   - isLossless: Whether the pixels are kept exactly.
   ///   - exif: The EXIF data.
   /// - Returns: The file.
@@ -32,12 +32,12 @@ enum WebPFile {
     guard status == 0, let output else { throw .notEncoded("libwebp could not write the image: error \(status)") }
     let chunks = try self.chunks(Array(UnsafeBufferPointer(start: output, count: size)))
     guard let picture = chunks.first(where: { ["VP8 ", "VP8L"].contains($0.type) }) else {
-      throw .notEncoded("libwebp wrote no picture")
+      throw .notEncoded("libwebp wrote no image")
     }
     return file([header(image.width, image.height, flags: exifFlag), picture, Chunk("EXIF", exif.bytes)])
   }
 
-  /// The file with other EXIF data, which it has to have.
+  /// The file with its EXIF data replaced; it must have EXIF data.
   static func replacing(of bytes: [UInt8], by exif: ExifText) throws(ImagingError) -> [UInt8] {
     file(
       try chunks(bytes).map { chunk in
@@ -45,7 +45,7 @@ enum WebPFile {
       })
   }
 
-  /// The file with XMP data.
+  /// The file with XMP data added.
   static func adding(xmp: [UInt8], to bytes: [UInt8]) throws(ImagingError) -> [UInt8] {
     var chunks = try self.chunks(bytes)
     chunks.removeAll { $0.type == "XMP " }
@@ -62,7 +62,7 @@ enum WebPFile {
   private static let exifFlag: UInt8 = 0x08
   private static let xmpFlag: UInt8 = 0x04
 
-  /// The chunk of files with more than pixels.
+  /// The `VP8X` chunk, which a file with more than pixels needs.
   private static func header(_ width: Int, _ height: Int, flags: UInt8) -> Chunk {
     Chunk("VP8X", [flags, 0, 0, 0] + little(width - 1, 3) + little(height - 1, 3))
   }
@@ -104,11 +104,11 @@ enum WebPFile {
         ? WebPDecodeRGBInto(bytes, bytes.count, buffer.baseAddress, size, Int32(width * 3)) != nil
         : WebPDecodeRGBAInto(bytes, bytes.count, buffer.baseAddress, size, Int32(width * 4)) != nil
     }
-    guard isRead else { throw .damaged(.webp, "its pixels are cut or damaged") }
+    guard isRead else { throw .damaged(.webp, "its pixels are incomplete or damaged") }
     return RGBImage(width: width, height: height, pixels: channels == 3 ? pixels : overWhite(pixels))
   }
 
-  /// RGB of RGBA, over white as in PNG files.
+  /// Converts RGBA to RGB, over white as for PNG files.
   private static func overWhite(_ pixels: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(pixels.count / 4 * 3)
@@ -138,21 +138,21 @@ enum WebPFile {
     init(type: String, data: ArraySlice<UInt8>) { (self.type, self.data) = (type, data) }
   }
 
-  /// The chunks of a file, after checking that each is complete.
+  /// The chunks of a file. Each must be complete.
   private static func chunks(_ bytes: [UInt8]) throws(ImagingError) -> [Chunk] {
     guard isWebP(bytes) else { throw .damaged(.webp, "it does not begin with WebP's signature") }
     let end = 8 + number(bytes[4..<8])
     guard end <= bytes.count else { throw .damaged(.webp, "it ends at byte \(bytes.count) of \(end)") }
     var chunks: [Chunk] = []
-    var place = 12
-    while place + 8 <= end {
-      let length = number(bytes[place + 4..<place + 8])
-      guard length <= end - place - 8 else {
+    var position = 12
+    while position + 8 <= end {
+      let length = number(bytes[position + 4..<position + 8])
+      guard length <= end - position - 8 else {
         throw .damaged(.webp, "it ends at byte \(bytes.count), inside a chunk")
       }
-      let type = String(decoding: bytes[place..<place + 4], as: UTF8.self)
-      chunks.append(Chunk(type: type, data: bytes[place + 8..<place + 8 + length]))
-      place += 8 + length + length % 2
+      let type = String(decoding: bytes[position..<position + 4], as: UTF8.self)
+      chunks.append(Chunk(type: type, data: bytes[position + 8..<position + 8 + length]))
+      position += 8 + length + length % 2
     }
     return chunks
   }

@@ -14,7 +14,7 @@ public enum GenerationInfo {
     /// Whether a grid of the images comes first.
     public var hasGrid: Bool
 
-    /// A request; by default for one image.
+    /// Creates a request; with the defaults, for one image.
     public init(batchSize: Int = 1, styles: [String] = [], denoisingStrength: Double? = nil, hasGrid: Bool = false) {
       self.batchSize = batchSize
       self.styles = styles
@@ -25,8 +25,8 @@ public enum GenerationInfo {
 
   /// The object for the image of a job, with the webui's keys in the webui's order.
   ///
-  /// Features that a job does not have (styles) have the value that means unused. `version` is null,
-  /// because readers would take it for a version of the webui.
+  /// Features that a job does not have (styles) have the value that means unused. `version` is null, because readers would take
+  /// it for a version of the webui.
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.

@@ -2,10 +2,10 @@ import JSON
 import Settings
 import Text
 
-/// The text that describes an image as the webui does, kept in its PNG under the keyword `parameters`.
+/// The text that describes an image in the webui's form. It is kept in the image's PNG under the keyword `parameters`.
 ///
-/// Source: stable-diffusion-webui 1.10.1, as it records an API request. `Version` is omitted, because the webui would
-/// take it for its own and change its numerics accordingly; `Precision` and `Generator` are written instead.
+/// Source: stable-diffusion-webui 1.10.1, as it records an API request. `Version` is omitted, because the webui would take it
+/// for its own version and change its numerics accordingly. `Precision` and `Generator` are written instead.
 public struct Infotext: Hashable, Sendable {
   /// One key and its value; numbers are written in Python's form.
   public struct Item: Hashable, Sendable {
@@ -19,7 +19,7 @@ public struct Infotext: Hashable, Sendable {
   public var prompt: String
   /// The negative prompt as requested.
   public var negativePrompt: String
-  /// The main settings, which the webui does not count among its extra generation parameters.
+  /// The main settings. The webui does not count them among its extra generation parameters.
   public var items: [Item]
   /// Settings that the webui calls extra generation parameters; they follow `items`.
   public var extras: [Item]
@@ -38,12 +38,13 @@ public struct Infotext: Hashable, Sendable {
     extras = Self.extras(image, version: version, for: .text)
   }
 
-  /// A key with the row of its setting.
+  /// An infotext key, and the row of its setting.
   private typealias Key = (row: SettingRow, entry: InfotextEntry)
 
   /// The keys that every image may have.
   private static let ordinary = keys(..<1000)
-  /// The webui's extra generation parameters: those of the second pass come before the hashes of LoRAs and embeddings.
+  /// The first of the webui's extra generation parameters: those of the second pass, which come before the hashes of LoRAs and
+  /// embeddings.
   private static let ofSecondPass = keys(1000..<1100)
   /// The other extra generation parameters.
   private static let extra = keys(1100...)
@@ -54,13 +55,13 @@ public struct Infotext: Hashable, Sendable {
       .filter { positions.contains($0.entry.position) }.sorted { $0.entry.position < $1.entry.position }
   }
 
-  /// What the webui calls extra generation parameters, in its order.
+  /// The webui's extra generation parameters, in its order.
   ///
   /// - Parameters:
-  ///   - image: Settings and ingredients.
+  ///   - image: The settings and ingredients of the image.
   ///   - version: The version of this program.
   ///   - reader: `.text` for the text in an image, `.info` for the object in a response.
-  /// - Returns: Keys and values.
+  /// - Returns: The keys and values.
   static func extras(_ image: SettingsInUse, version: String, for reader: InfotextEntry.Readers) -> [Item] {
     ofSecondPass.compactMap { item($0, image, for: reader) } + adapterExtras(image.ingredients)
       + extra.compactMap { item($0, image, for: reader) }
@@ -97,8 +98,8 @@ public struct Infotext: Hashable, Sendable {
 
   /// The infotext: the prompt, the negative prompt unless it is empty, and one line of settings.
   ///
-  /// Two changes make sure that the text reads back correctly: lines of prompts are trimmed, and a line that begins
-  /// with `Negative prompt:` gets a lower-case n instead, which is the same to the tokenizer.
+  /// Two changes make sure that the text reads back correctly: lines of prompts are trimmed, and a line that begins with
+  /// `Negative prompt:` gets a lower-case n, which the tokenizer reads the same way.
   public var text: String {
     var text = Self.promptLines(prompt)
     if !negativePrompt.isEmpty { text += "\nNegative prompt: " + Self.promptLines(negativePrompt) }
@@ -118,8 +119,7 @@ public struct Infotext: Hashable, Sendable {
     return value == item.key ? item.key : "\(item.key): \(quoted(value))"
   }
 
-  /// A value as the settings line holds it: a value that the line's grammar would split or unquote becomes a JSON
-  /// string.
+  /// A value for the settings line. A value that the line's grammar would split or unquote becomes a JSON string.
   private static func quoted(_ value: String) -> String {
     let utf8 = value.utf8
     let isSplit = utf8.contains { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "\n") }

@@ -1,17 +1,17 @@
-/// The program that wrote an infotext, as far as the text tells.
+/// The program that wrote an infotext, as far as the text shows it.
 ///
 /// Many programs write the webui's form. `Version` holds the webui's own version, and in most others the program's name.
 struct InfotextProgram {
-  /// What messages call it, such as `webui v1.10.1`; nil if the text does not tell.
+  /// The name for messages, such as `webui v1.10.1`; nil if the text does not show it.
   let name: String?
-  /// Whether it makes the webui's images: the webui, its forks, and this program.
+  /// Whether it makes the same images as the webui: the webui, its forks, and this program.
   let isWebui: Bool
   /// Whether it is this program.
   let isOurs: Bool
   /// The webui's version, if the webui itself wrote the text.
   let version: WebuiVersion?
 
-  /// The program that wrote these settings.
+  /// Finds the program that wrote these settings.
   init(_ infotext: ParsedInfotext) {
     func value(_ key: String) -> String? { infotext.value(of: key).flatMap { $0.isEmpty ? nil : $0 } }
     let version = value("Version")
@@ -27,7 +27,7 @@ struct InfotextProgram {
       self.init(version: version)
     } else {
       let name = Self.marks.first { mark in infotext.items.contains { $0.key.hasPrefix(mark.key) } }?.name
-      // The webui's first versions did not write theirs.
+      // The webui's first versions did not write their version.
       self.init(name, isWebui: name == nil)
     }
   }
@@ -39,7 +39,7 @@ struct InfotextProgram {
     self.version = version
   }
 
-  /// Tells programs apart by `Version` alone.
+  /// Finds the program from `Version` alone.
   private init(version: String) {
     if version.prefixMatch(of: #/v?\d+\.\d+/#) != nil {
       self.init("webui \(version)", isWebui: true, version: WebuiVersion(version))
@@ -50,7 +50,7 @@ struct InfotextProgram {
     } else if let fork = Self.forks[version.lowercased()] {
       self.init(fork, isWebui: true)
     } else if version.wholeMatch(of: #/[0-9a-f]{7,40}/#) != nil {
-      // SD.Next names its commit.
+      // SD.Next writes the name of its commit.
       self.init("SD.Next \(version)")
     } else {
       self.init(version)
@@ -63,7 +63,7 @@ struct InfotextProgram {
   private static let versionKeys = [
     (key: "swarm_version", name: "SwarmUI"), (key: "invokeai_version", name: "InvokeAI"),
   ]
-  /// What forks of the webui write for their version.
+  /// What forks of the webui write as their version.
   private static let forks = ["neo": "Forge Neo", "classic": "Forge Classic"]
   /// Keys that only one program writes.
   private static let marks = [

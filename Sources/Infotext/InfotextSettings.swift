@@ -2,26 +2,26 @@ import Settings
 
 /// The settings that an infotext describes, as if it were pasted into the webui.
 ///
-/// A missing key has the value that its absence means: without `Clip skip` it is 1, without `RNG` it is the webui's
-/// GPU. Texts of older versions are read as those versions meant them. Everything that could not be read is listed in
-/// `remarks`.
+/// A missing key means the value that the webui had when it left the key out: without `Clip skip` it is 1, without `RNG` it is
+/// the webui's GPU. Texts of older versions are read as those versions meant them. Everything that could not be read is listed
+/// in `remarks`.
 ///
 /// Source: `parse_generation_parameters` and `infotext_versions` of stable-diffusion-webui 1.10.1.
 public struct InfotextSettings: Hashable, Sendable {
   /// A model as an infotext names it.
   public struct NamedModel: Hashable, Sendable {
-    /// The file's name, for checkpoints without the extension; nil if only the hash is known.
+    /// The file's name, without the extension for checkpoints; nil if only the hash is known.
     public var name: String?
     /// The first digits of the file's SHA-256, normally ten, in lower case.
     public var hash: String?
 
-    /// A model of this name and hash.
+    /// Creates a model with this name and hash.
     init(name: String? = nil, hash: String? = nil) {
       self.name = name
       self.hash = hash
     }
 
-    /// A model by its title in the webui, `name [hash]`.
+    /// Creates a model from its title in the webui, `name [hash]`.
     init(title: String) {
       guard let match = title.wholeMatch(of: #/(.*) \[([0-9a-fA-F]+)\]/#) else {
         name = title
@@ -39,7 +39,7 @@ public struct InfotextSettings: Hashable, Sendable {
     public var hash: String
   }
 
-  /// A remark about something that the settings do not show.
+  /// A remark about something that the settings do not express.
   public struct Remark: Hashable, Sendable, CustomStringConvertible {
     /// What it means for reproducing the image.
     public enum Kind: String, Sendable {
@@ -66,7 +66,7 @@ public struct InfotextSettings: Hashable, Sendable {
     public var description: String { "\(key): \(text)" }
   }
 
-  /// The settings; `model`, `vae`, `refiner` and `hiresModel` have the text's names, and no path.
+  /// The settings; `model`, `vae`, `refiner` and `hiresModel` have the names in the text, and no path.
   public private(set) var settings = ImageSettings()
   /// The checkpoint.
   public private(set) var model = NamedModel()
@@ -74,10 +74,10 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var vae: NamedModel?
   /// The checkpoint whose text encoders were used.
   public private(set) var textEncoder: NamedModel?
-  /// The files of text encoders and the VAE beside the checkpoint, by the names of Forge's `Module 1`, `Module 2` ...
+  /// The files of text encoders and the VAE besides the checkpoint, in Forge's order `Module 1`, `Module 2` ...
   public private(set) var modules: [String] = []
-  /// The schedule that the text names; nil if it names none, or `Automatic`. The settings have `automatic` for the sampler's
-  /// default, which for some families is another one.
+  /// The schedule that the text names; nil if it names none, or `Automatic`. In the settings, `automatic` means the sampler's
+  /// default, which is different for some families.
   public private(set) var namedSchedule: ScheduleID?
   /// The refiner's checkpoint.
   public private(set) var refiner: NamedModel?
@@ -89,17 +89,17 @@ public struct InfotextSettings: Hashable, Sendable {
   public private(set) var embeddings: [NamedAdapter] = []
   /// The program that made the image, such as `sdbatch 0.1.0`, `webui v1.10.1` or `ComfyUI`; nil if the text does not name it.
   public private(set) var program: String?
-  /// Everything that the settings do not show.
+  /// Everything that the settings do not express.
   public private(set) var remarks: [Remark] = []
 
-  /// Whether Civitai generated the image with Flux.
+  /// Whether Civitai's generator made the image with Flux.
   private var isFluxOfCivitai = false
 
   /// Whether the settings are enough to reproduce the image.
   public var isComplete: Bool { obstacles.isEmpty }
 
-  /// The remarks about what is needed to reproduce the image, except its model if the text lacks its name: that may be found
-  /// by its hash, or named by the user.
+  /// The remarks about what is missing to reproduce the image, except for the name of its model: the model may be found by its
+  /// hash, or the user may name it.
   public var obstaclesBesidesModel: [Remark] { obstacles.filter { $0.kind != .missing || $0.key != "Model" } }
 
   private var obstacles: [Remark] { remarks.filter { [.missing, .wrong, .unsupported].contains($0.kind) } }
@@ -108,12 +108,12 @@ public struct InfotextSettings: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - infotext: The parsed text.
-  ///   - width: The width in pixels of the image that the text describes, in case the text has no size.
+  ///   - width: The width in pixels of the image that the text describes, used if the text has no size.
   ///   - height: The height that goes with `width`.
   public init(_ infotext: ParsedInfotext, width: Int? = nil, height: Int? = nil) {
     settings.prompt = infotext.prompt
     settings.negativePrompt = infotext.negativePrompt
-    // Without the key, the webui's GPU drew the numbers, which are the same as NV's.
+    // Without the key, the webui drew the noise on a GPU, which gives the same numbers as NV.
     settings.rng = .nv
     let origin = InfotextProgram(infotext)
     let text = infotext.text
@@ -144,7 +144,7 @@ public struct InfotextSettings: Hashable, Sendable {
     values.read("Steps", as: "steps", into: &settings, isNeeded: true)
     values.read("CFG scale", as: "cfg_scale", into: &settings, isNeeded: true)
     values.read("Seed", as: "seed", into: &settings, isNeeded: true)
-    // The webui takes any other text as true, and keeps the model of its options.
+    // The webui reads any other text as true, and uses the model of its options.
     if let name = values.take("Face restoration"), name != "False" {
       settings.restoreFaces = true
       if let model = FaceRestorationModel.allCases.first(where: { $0.rawValue.lowercased() == name.lowercased() }) {
@@ -167,12 +167,12 @@ public struct InfotextSettings: Hashable, Sendable {
     model = NamedModel(name: values.take("Model"), hash: values.take("Model hash")?.lowercased())
     if model.name == nil { values.miss("Model", model.hash.map { "the text has only its hash, \($0)" }) }
     let named = NamedModel(name: values.take("VAE"), hash: values.take("VAE hash")?.lowercased())
-    // In the webui these mean the checkpoint's own VAE.
+    // In the webui these names mean the checkpoint's own VAE.
     if named != NamedModel(), !["Automatic", "None"].contains(named.name) { vae = named }
     textEncoder = values.take("Text encoder").map { NamedModel(title: $0) }
     loras = values.readHashes("Lora hashes")
     embeddings = values.readHashes("TI hashes", orNames: true)
-    // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
+    // Texts of this program name the TAESD here. The webui does not: it writes the VAE that it did not use.
     if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
     readModules(&values)
     if let title = values.take("Refiner") {
@@ -183,7 +183,7 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
-  /// What Forge writes about files beside the checkpoint, and how it stored weights.
+  /// Reads what Forge writes about files besides the checkpoint, and about how it stored weights.
   private mutating func readModules(_ values: inout InfotextValues) {
     var number = 1
     while let name = values.take("Module \(number)") {
@@ -205,8 +205,8 @@ public struct InfotextSettings: Hashable, Sendable {
     return endings.first { name.lowercased().hasSuffix($0) }.map { String(name.dropLast($0.count)) } ?? name
   }
 
-  /// Civitai's generator writes the guidance that the network reads as `CFG scale`, and no sampler, which is Euler on `simple`.
-  /// Its clip skip says nothing.
+  /// Civitai's generator writes the guidance that the network takes as an input under `CFG scale`. It writes no sampler, which
+  /// is Euler on `simple`, and its clip skip has no meaning.
   ///
   /// Source: `parse_generation_parameters` of Forge.
   private mutating func readFluxOfCivitai() {
@@ -233,7 +233,7 @@ public struct InfotextSettings: Hashable, Sendable {
       // "Automatic" keeps the schedule of a combined sampler name.
       if resolved != .automatic { schedule = resolved }
     } else if named == nil, sampler.defaultSchedule != .automatic, sampler != .restart {
-      // Before 1.9 a plain name meant the uniform schedule. The webui itself pastes these wrong.
+      // Before 1.9 a plain name meant the uniform schedule. The webui itself reads such texts wrongly.
       schedule = .uniform
       values.note("Schedule type", "is missing, as before webui 1.9, when plain \(sampler.rawValue) ran on uniform")
     }
@@ -259,7 +259,7 @@ public struct InfotextSettings: Hashable, Sendable {
     }
   }
 
-  /// The keys that each belong to one setting, read by the setting's kind.
+  /// Reads the keys that belong to exactly one setting each, by the setting's kind.
   private mutating func readRows(of pass: SettingRow.Pass, _ values: inout InfotextValues) {
     for row in SettingRow.all where row.pass == pass {
       for entry in row.infotext where entry.reading == .byKind {
@@ -271,7 +271,7 @@ public struct InfotextSettings: Hashable, Sendable {
   }
 
   private mutating func readEta(_ values: inout InfotextValues, _ origin: InfotextProgram) {
-    // Before DDIM's eta had a key of its own, it was written under the general one.
+    // Before DDIM's eta had its own key, it was written under the general one.
     let isOfDDIM = settings.sampler.usesEtaDDIM && !origin.isOurs
     values.read("Eta", as: isOfDDIM ? "eta_ddim" : "eta", into: &settings)
     values.read("Eta DDIM", as: "eta_ddim", into: &settings)
@@ -284,7 +284,7 @@ public struct InfotextSettings: Hashable, Sendable {
     settings.hires = hires.settings
   }
 
-  /// Behaviour of older versions that their texts do not record.
+  /// Reports behaviour of older versions that their texts do not record.
   private mutating func readOldVersion(_ origin: InfotextProgram, _ values: inout InfotextValues) {
     guard let version = origin.version, let text = origin.name?.split(separator: " ").last else { return }
     if version < WebuiVersion(1, 6, 0) {
@@ -310,14 +310,14 @@ public struct InfotextSettings: Hashable, Sendable {
 }
 
 extension InfotextSettings.NamedAdapter {
-  /// Whether the text means this LoRA; older versions of the webui wrote digits of a different hash.
+  /// Whether the text means this LoRA; older versions of the webui wrote another hash.
   public func isSame(_ lora: LoRAIdentity) -> Bool {
     name == Infotext.keyed(lora.name) && (lora.shortHash.hasPrefix(hash) || lora.sha256.hasPrefix(hash))
   }
 
   /// Whether the text means this embedding.
   public func isSame(_ embedding: EmbeddingIdentity) -> Bool {
-    // The webui has the LoRA's name instead of a hash for an embedding inside a LoRA.
+    // For an embedding inside a LoRA file, the webui writes the LoRA's name instead of a hash.
     name == Infotext.keyed(embedding.name)
       && (embedding.bundle.map { Infotext.keyed($0).lowercased() == hash.lowercased() } == true
         || embedding.sha256.hasPrefix(hash))

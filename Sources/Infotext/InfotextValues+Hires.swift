@@ -11,7 +11,7 @@ extension InfotextValues {
     var firstSize: (width: Int, height: Int)?
   }
 
-  /// The second pass; nil if the text has none.
+  /// Reads the second pass; nil if the text has none.
   ///
   /// - Parameter first: The settings of the first pass.
   /// - Returns: Settings that hold only what differs from the first pass.
@@ -51,7 +51,8 @@ extension InfotextValues {
   /// Prefixes of the names of the webui's other networks.
   private static let otherUpscalers = ["LDSR", "SwinIR", "ScuNET", "DAT x", "HAT"]
 
-  /// The webui's first versions wrote the size of the finished image under `Size`.
+  /// The size of the first pass in texts of the webui's first versions, which wrote the size of the finished image under
+  /// `Size`.
   private mutating func firstSize(
     _ whole: ImageSettings, _ hires: inout HiresSettings
   ) -> (width: Int, height: Int)? {
@@ -61,7 +62,8 @@ extension InfotextValues {
     return (width, height)
   }
 
-  /// Without a schedule of its own, the second pass uses the first pass's, whatever its sampler.
+  /// Reads sampler and schedule. Without a schedule of its own, the second pass uses that of the first pass, whatever its
+  /// sampler.
   private mutating func readSampler(into hires: inout HiresSettings, _ first: ImageSettings) {
     var sampler = first.sampler
     var label = first.namedSchedule

@@ -16,7 +16,7 @@ struct InfotextValues {
 
   // MARK: Values
 
-  /// The value of a key; nil if there is none. Marks the key as understood.
+  /// The value of a key; nil if there is none. The key then counts as understood.
   mutating func take(_ key: String) -> String? {
     taken.insert(key)
     guard let value = values[key], !value.isEmpty else { return nil }
@@ -73,7 +73,7 @@ struct InfotextValues {
       complain(key, text, Self.expectation(of: kind))
       return nil
     }
-    // A seed of -1 is drawn, so the text does not say which it was.
+    // A seed of -1 means a random one, so the text does not tell which it was.
     guard kind.accepts(value), !(kind == .seed && value == .integer(-1)) else {
       complain(key, text, kind == .seed ? "a whole number from 0 on" : kind.expectation)
       return nil
@@ -81,7 +81,7 @@ struct InfotextValues {
     return value
   }
 
-  /// Reads the value of a key into the setting of this name.
+  /// Reads the value of a key into the setting with this name.
   mutating func read(_ key: String, as name: String, into settings: inout ImageSettings, isNeeded: Bool = false) {
     guard let row = SettingRow.named(name) else { return }
     if isNeeded, take(key) == nil { return miss(key) }
@@ -171,11 +171,11 @@ struct InfotextValues {
   }
 }
 
-/// What a key that is not one of our settings means for the image's pixels.
+/// What an infotext key that has no setting means for the image's pixels.
 private enum InfotextKeyMeaning {
   /// It has no effect.
   case none
-  /// A feature that is not supported affected them; its name with a verb.
+  /// A feature that is not supported, and that changed the pixels; the text is its name with a verb.
   case unsupported(String)
   /// Unknown.
   case unknown
@@ -190,7 +190,7 @@ private enum InfotextKeyMeaning {
     }
   }
 
-  /// Keys without effect on pixels, or that repeat what other keys say.
+  /// Keys that do not affect pixels, or that repeat what other keys say.
   private static let silent: Set<String> = [
     "Version", "User", "Generator", "Batch size", "Batch pos", "Script", "X Type", "X Values", "Fixed X Values",
     "Y Type",
@@ -199,12 +199,12 @@ private enum InfotextKeyMeaning {
     "Civitai metadata",
   ]
 
-  /// Values that mean a feature is off.
+  /// Values that mean that a feature is off.
   private static let harmless = [
-    // The API of webui 1.5 always writes it; without the keys of a second pass it has no effect.
+    // The API of webui 1.5 always writes this key; without the keys of a second pass it has no effect.
     "Denoising strength": "0", "VAE Decoder": "Full", "VAE Encoder": "Full", "FP8 weight": "Disable",
     "Token merging ratio hr": "0", "Pad conds": "False", "Pad conds v0": "False",
-    // Forge always writes it with a second pass.
+    // Forge always writes this key with a second pass.
     "Hires Module 1": "Use same choices",
   ]
 

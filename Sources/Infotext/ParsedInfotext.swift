@@ -11,8 +11,8 @@ public struct ParsedInfotext: Hashable, Sendable {
   public struct Item: Hashable, Sendable {
     /// The text before the colon.
     public var key: String
-    /// The text after it, unquoted. A piece without a colon has its key as its value: that is how a value that equals
-    /// its key is written.
+    /// The text after it, unquoted. A piece without a colon has its key as its value, because a value that equals its key is
+    /// written that way.
     public var value: String
     /// Whether the webui reads the piece; it skips pieces without a colon, or with a key of one character.
     public var isRead: Bool
@@ -22,14 +22,14 @@ public struct ParsedInfotext: Hashable, Sendable {
 
   /// The lines before the settings, trimmed.
   public private(set) var prompt = ""
-  /// The lines from `Negative prompt:` on, trimmed, without this marker.
+  /// The lines from `Negative prompt:` on, without this marker, trimmed.
   public private(set) var negativePrompt = ""
   /// The settings by key; `Size: 512x768` becomes `Size-1` and `Size-2`, and quoted values are unquoted.
   public private(set) var settings: [String: String] = [:]
   /// All pieces of the settings line, in order.
   public private(set) var items: [Item] = []
 
-  /// Parses any text; if its last line holds fewer than three settings, the whole text is prompt.
+  /// Parses any text. If its last line has fewer than three settings, the whole text is the prompt.
   public init(_ text: String) {
     var lines = PythonText.lines(String(PythonText.stripped(Substring(text).unicodeScalars)))
     items = lines.last.map(Self.items) ?? []
@@ -41,11 +41,11 @@ public struct ParsedInfotext: Hashable, Sendable {
   /// The last value of a key; nil if there is none. Pieces that the webui skips count too.
   public func value(of key: String) -> String? { items.last { $0.key == key }?.value }
 
-  /// The infotext written back: it parses to the same value, and keeps the order and spelling of the settings.
+  /// The infotext as text again. It parses to the same value, and keeps the order and spelling of the settings.
   public var text: String {
     var lines = prompt
     if !negativePrompt.isEmpty {
-      // The first line gets the marker. Other lines that begin with one need a second, because parsing removes one.
+      // The first line gets the marker. Other lines that begin with a marker get a second one, because parsing removes one.
       let negative = PythonText.lines(negativePrompt).enumerated().map { index, line in
         index == 0 || line.starts(with: Self.negativeMarker) ? "Negative prompt: \(String(line))" : String(line)
       }
@@ -130,7 +130,7 @@ public struct ParsedInfotext: Hashable, Sendable {
     return items + scalars[itemsEnd...].split(separator: ",").compactMap(skippedItem)
   }
 
-  /// A piece that the webui skips; nil for white space.
+  /// A piece that the webui skips; nil if it is only white space.
   private static func skippedItem(_ piece: ArraySlice<Unicode.Scalar>) -> Item? {
     let written = string(piece.drop(while: PythonText.isSpace))
     guard !written.isEmpty else { return nil }
@@ -150,7 +150,7 @@ public struct ParsedInfotext: Hashable, Sendable {
     scalar == " " || scalar == "-" || scalar == "/" || PythonText.isWord(scalar)
   }
 
-  /// The end of a quoted value, if a non-empty one begins here and is followed by a comma or the line's end.
+  /// The end of a quoted value. Nil unless a non-empty one begins here, and a comma or the end of the line follows it.
   private static func quotedEnd(_ scalars: [Unicode.Scalar], from start: Int) -> Int? {
     guard start < scalars.count, scalars[start] == "\"" else { return nil }
     var position = start + 1

@@ -5,13 +5,13 @@ struct WebuiVersion: Comparable {
   private let numbers: [Int]
   private let commits: Int
 
-  /// A release.
+  /// Creates the version of a release, or of a commit after it.
   init(_ major: Int, _ minor: Int, _ patch: Int, commits: Int = 0) {
     numbers = [major, minor, patch]
     self.commits = commits
   }
 
-  /// Reads the value of `Version`; nil for versions of other programs, such as the webui's forks.
+  /// Reads the value of `Version`; nil for versions of other programs, such as forks of the webui.
   init?(_ text: String) {
     var parts = text.split(separator: "-", omittingEmptySubsequences: false)[...]
     guard var release = parts.popFirst() else { return nil }

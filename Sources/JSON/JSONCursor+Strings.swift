@@ -21,7 +21,7 @@ extension JSONCursor {
     return text
   }
 
-  /// Skips characters that mean themselves, eight bytes at a time; there may be more of them behind.
+  /// Skips characters that mean themselves, eight bytes at a time; more of them may follow.
   mutating func skipPlainWords() {
     while offset + 8 <= bytes.count {
       let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)

@@ -2,7 +2,7 @@ import Text
 
 /// Reads JSON (RFC 8259) from bytes, one value after the other. It builds a tree only on request.
 ///
-/// Integers are exact, and depth is bounded. All errors say what was expected, what was found, and where.
+/// Integers are exact, and depth is limited. All errors say what was expected, what was found, and where.
 public struct JSONCursor {
   /// How to treat repeated keys in an object, which RFC 8259 leaves open.
   public enum RepeatedKeys: Sendable {
@@ -89,7 +89,7 @@ public struct JSONCursor {
     guard offset == bytes.count else { throw expected("the end of the JSON text") }
   }
 
-  /// Goes on at an offset behind the current one, up to which the caller has read values itself.
+  /// Continues at an offset after the current one, up to which the caller has read values itself.
   package mutating func move(to offset: Int) { self.offset = min(max(offset, self.offset), bytes.count) }
 
   /// Reads a null if there is one; returns whether there was.
@@ -152,7 +152,7 @@ private struct DistinctKeys {
   private var few: [String] = []
   private var many: Set<String> = []
 
-  /// Adds a key; returns false if it was there already.
+  /// Adds a key; returns false if it was already in the set.
   mutating func insert(_ key: String) -> Bool {
     if many.isEmpty {
       guard !few.contains(key) else { return false }

@@ -1,17 +1,17 @@
 /// What is wrong with a JSON text, and where.
 public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Bytes from the start of the text; nil if the fault has no single position.
+  /// Bytes from the start of the text; nil if the error has no single position.
   public var offset: Int?
   /// What was expected, and what was found.
   public var reason: String
 
-  /// A fault in a text.
+  /// Creates an error.
   public init(offset: Int? = nil, reason: String) {
     self.offset = offset
     self.reason = reason
   }
 
-  /// The reason and the offset, for texts of one line; see `JSONPosition` for others.
+  /// The reason and the offset, for texts of one line. For other texts see `JSONPosition`.
   public var description: String { offset.map { "\(reason) at byte \($0)" } ?? reason }
 }
 
@@ -25,7 +25,7 @@ public struct JSONPosition: Hashable, Sendable, CustomStringConvertible {
   /// The position of a byte.
   ///
   /// - Parameters:
-  ///   - offset: Bytes before it, as `JSONError` and `JSONCursor` count them.
+  ///   - offset: Bytes before the position, as `JSONError` and `JSONCursor` count them.
   ///   - bytes: The whole text, whose lines end in LF, CR LF or CR.
   public init(offset: Int, in bytes: UnsafeRawBufferPointer) {
     var last: UInt8 = 0

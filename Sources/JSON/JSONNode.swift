@@ -10,7 +10,7 @@ public struct JSONNode: Hashable, Sendable {
     case number(String)
     case string(String)
     case array([JSONNode])
-    /// The members in the written order, without repeated names.
+    /// The members in the written order; names are not repeated.
     case object([Member])
   }
 
@@ -24,26 +24,26 @@ public struct JSONNode: Hashable, Sendable {
     public var value: JSONNode
   }
 
-  /// A word of Python instead of JSON's.
+  /// A word of Python that was written instead of JSON's.
   public struct PythonWord: Hashable, Sendable {
     /// `True`, `False` or `None`.
     public var word: String
     /// The corresponding word of JSON.
     public var json: String
-    /// The number of bytes before it.
+    /// The number of bytes before the word.
     public var offset: Int
   }
 
   /// The kind and the content.
   public var content: Content
-  /// The number of bytes before it.
+  /// The number of bytes before the value.
   public var offset: Int
 
   /// Reads one value, after which only white space may follow.
   ///
   /// - Parameters:
   ///   - bytes: UTF-8.
-  ///   - pythonWords: Each `True`, `False` and `None` is appended here, and read as the word of JSON.
+  ///   - pythonWords: Receives each `True`, `False` and `None`, which are read as the words of JSON.
   /// - Throws: `JSONError` for anything else that RFC 8259 does not allow, for names that are repeated, and for values
   ///   nested deeper than `JSONCursor.depthLimit`.
   public init(parsing bytes: UnsafeRawBufferPointer, pythonWords: inout [PythonWord]) throws(JSONError) {

@@ -11,7 +11,7 @@ public enum JSONValue: Hashable, Sendable {
   case array([JSONValue])
   case object([JSONMember])
 
-  /// The value of the member with this name, of the last one if it is repeated; nil if there is none or this is not an object.
+  /// The value of the member with this name (the last one if it is repeated); nil if there is none or this is not an object.
   public subscript(name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
     return members.last { $0.name == name }?.value

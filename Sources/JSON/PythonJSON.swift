@@ -1,4 +1,4 @@
-/// JSON in the default form of Python's `json.dumps`, in which the webui writes the `info` of a response.
+/// JSON in the default form of Python's `json.dumps`, which the webui uses for the `info` of a response.
 public enum PythonJSON {
   /// The value on one line, with `, ` and `: ` as separators, everything beyond ASCII escaped, and floats as Python writes them.
   public static func text(_ value: JSONValue) -> String {

@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// What a request gets.
+/// The answer to a request.
 public struct PageAnswer: Sendable {
   /// The content.
   public enum Body: Sendable {
@@ -13,41 +13,41 @@ public struct PageAnswer: Sendable {
     case events(AsyncStream<PageEvent>)
   }
 
-  /// The status of HTTP.
+  /// The HTTP status.
   public var status = 200
   /// The media type.
   public var type: String
   /// The content.
   public var body: Body
-  /// Whether a browser may keep it, because the content of this address does not change.
+  /// Whether browsers may cache it, because the content at this address never changes.
   public var isLasting = false
-  /// The version of the content, in quotes.
+  /// The version of the content (its ETag), in quotes.
   public var tag: String?
-  /// The name of the file to save; nil to show it.
+  /// The file name for saving; nil to show the content.
   public var download: String?
 
-  /// An answer.
+  /// Creates an answer with status 200.
   public init(type: String, body: Body) {
     self.type = type
     self.body = body
   }
 
-  /// A page.
+  /// An answer with a page.
   public static func page(_ bytes: [UInt8]) -> PageAnswer {
     PageAnswer(type: "text/html; charset=utf-8", body: .bytes(bytes))
   }
 
-  /// JSON.
+  /// An answer with JSON.
   public static func json(_ text: String) -> PageAnswer {
     PageAnswer(type: "application/json", body: .bytes(Array(text.utf8)))
   }
 
-  /// Server-sent events.
+  /// An answer with server-sent events.
   public static func events(_ events: AsyncStream<PageEvent>) -> PageAnswer {
     PageAnswer(type: "text/event-stream", body: .events(events))
   }
 
-  /// A status other than 200, with a message.
+  /// An answer with a status other than 200, and a message.
   public static func failure(_ status: Int, _ message: String) -> PageAnswer {
     var answer = PageAnswer(type: "text/plain; charset=utf-8", body: .bytes(Array((message + "\n").utf8)))
     answer.status = status
@@ -62,7 +62,7 @@ public struct PageEvent: Sendable {
   /// The content: JSON on one line.
   public var data: String
 
-  /// An event.
+  /// Creates an event.
   public init(_ name: String, _ data: String) {
     self.name = name
     self.data = data
@@ -71,7 +71,7 @@ public struct PageEvent: Sendable {
   /// A comment, which keeps the connection alive.
   public static let pulse = PageEvent("", "")
 
-  /// Source: HTML, 9.2.5 (the event stream format).
+  /// The event as it is sent. Source: HTML, 9.2.5 (the event stream format).
   var text: String { name.isEmpty ? ": \n\n" : "event: \(name)\ndata: \(data)\n\n" }
 }
 
@@ -79,7 +79,7 @@ public struct PageEvent: Sendable {
 public final class OpenFile: Sendable {
   /// Its size in bytes.
   public let size: Int
-  /// When it was changed, in seconds since 1970.
+  /// When it was last changed, in seconds since 1970.
   public let modified: Double
   private let descriptor: Int32
 
@@ -87,7 +87,7 @@ public final class OpenFile: Sendable {
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - isTemporary: Whether to remove its name at once, so that it vanishes when it is closed.
+  ///   - isTemporary: Whether to delete its name at once, so that closing it removes it.
   public init?(_ path: String, isTemporary: Bool = false) {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     var status = stat()

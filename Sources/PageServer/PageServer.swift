@@ -5,9 +5,10 @@ import NIOPosix
 
 /// A web server for the pages of one user on one machine.
 ///
-/// It listens on 127.0.0.1 only. A request must have the secret of the server as the first part of its path, so that other
-/// users of the machine cannot look or write; it must name this machine as its host, so that a site on the web cannot reach it
-/// by a name that it controls (DNS rebinding); and a request that changes something must come from a page of this server.
+/// It listens on 127.0.0.1 only. Three checks protect it. The path of a request must begin with the server's secret, so that
+/// other users of the machine can neither read nor write. The request must name this machine as its host, so that a web site
+/// cannot reach the server by a name that the site controls (DNS rebinding). A request that changes something must come from a
+/// page of this server.
 public final class PageServer: Sendable {
   /// Answers requests; called on threads that may block.
   public typealias Handler = @Sendable (PageRequest) throws -> PageAnswer
@@ -26,7 +27,7 @@ public final class PageServer: Sendable {
   /// The largest body of a request, in bytes.
   private static let bodyLimit = 8 << 20
 
-  /// Begins to listen.
+  /// Starts to listen.
   ///
   /// - Parameters:
   ///   - port: The port; 0 for any that is free.
@@ -64,7 +65,7 @@ public final class PageServer: Sendable {
     try await withThrowingDiscardingTaskGroup { group in
       try await listener.executeThenClose { connections in
         for try await connection in connections {
-          // A connection that breaks is no fault of the server.
+          // A broken connection is not an error of the server.
           group.addTask { try? await self.serve(connection) }
         }
       }
@@ -82,7 +83,7 @@ public final class PageServer: Sendable {
           case .head: return
           case .body(let buffer):
             size += buffer.readableBytes
-            // The rest of a body that is too large is read, so that the sender reads the answer, but not without end.
+            // Read the rest of a body that is too large, so that the sender reads the answer, but only up to a limit.
             if size > 16 * Self.bodyLimit { return }
             if size > Self.bodyLimit { body = [] } else { body += buffer.readableBytesView }
           case .end: break reading
@@ -112,7 +113,7 @@ public final class PageServer: Sendable {
     }
   }
 
-  /// The request, if it may be answered.
+  /// The request; nil if it may not be answered.
   private func request(_ head: HTTPRequestHead, _ body: [UInt8]) -> PageRequest? {
     let hosts = ["127.0.0.1:\(port)", "localhost:\(port)"]
     guard head.headers["host"].count == 1, hosts.contains(head.headers["host"][0].lowercased()) else { return nil }
@@ -128,7 +129,7 @@ public final class PageServer: Sendable {
     switch head.method {
     case .GET, .HEAD: break
     case .POST:
-      // Browsers name the page that sends; other programs have no reason to name another site.
+      // Browsers send the site of the page that made the request; other programs have no reason to name another site.
       let origins = head.headers["origin"]
       guard origins.allSatisfy({ origin in hosts.contains { "http://" + $0 == origin.lowercased() } }) else {
         return nil
@@ -162,7 +163,7 @@ public final class PageServer: Sendable {
   ) async throws {
     var headers = HTTPHeaders(Self.headers)
     headers.add(name: "Content-Type", value: answer.type)
-    // A page has a policy of its own, which allows its script; nothing else is to run anything.
+    // A page has its own policy, which allows its script; everything else may run no scripts.
     if !answer.type.hasPrefix("text/html") {
       headers.add(name: "Content-Security-Policy", value: "default-src 'none'; frame-ancestors 'none'; sandbox")
     } else {

@@ -1,21 +1,21 @@
 import Text
 
-/// A tag in a prompt that asks for a network besides the model: `<lora:name:0.8>`.
+/// A tag in a prompt that requests a network besides the model: `<lora:name:0.8>`.
 ///
 /// Source: `parse_prompt` of stable-diffusion-webui 1.10.1: `<(\w+):([^>]+)>`, anywhere in the prompt.
 public struct ExtraNetworkTag: Hashable, Sendable {
-  /// What kind of network is asked for: `lora`.
+  /// The kind of network: `lora`.
   public let kind: String
-  /// The arguments that are not named, in order.
+  /// The arguments without a name, in order.
   public let positional: [String]
   /// The arguments with `=` in them; if a name is repeated, its last value.
   public let named: [String: String]
-  /// The tag as the prompt has it.
+  /// The tag as it is written in the prompt.
   public let text: String
 
-  /// A prompt without its tags, and the tags.
+  /// Splits a prompt into its text and its tags.
   ///
-  /// All tags are removed from the prompt, also those of unknown kinds; the white space around them stays.
+  /// All tags are removed from the prompt, including those of unknown kinds; the white space around them stays.
   public static func split(_ prompt: String) -> (text: String, tags: [ExtraNetworkTag]) {
     guard prompt.utf8.contains(UInt8(ascii: "<")) else { return (prompt, []) }
     let scalars = Array(prompt.unicodeScalars)
@@ -59,18 +59,18 @@ public struct ExtraNetworkTag: Hashable, Sendable {
   }
 }
 
-/// A tag that asks for a LoRA: `<lora:name:te:unet:dyn>`, or with named arguments `te=`, `unet=` and `dyn=`.
+/// A tag that requests a LoRA: `<lora:name:te:unet:dyn>`, or with named arguments `te=`, `unet=` and `dyn=`.
 public struct LoRATag: Hashable, Sendable {
   /// Its name in the prompt: a file's name without extension, or the name that its training gave it.
   public let name: String
-  /// The factor for its changes of text encoders; 1 by default.
+  /// The factor for its changes to text encoders; 1 by default.
   public let textMultiplier: Double
-  /// The factor for its changes of the UNet; `textMultiplier` by default.
+  /// The factor for its changes to the UNet; `textMultiplier` by default.
   public let unetMultiplier: Double
-  /// The rank that its matrices are cut to; nil for all of it.
+  /// The rank that its matrices are truncated to; nil to keep them whole.
   public let rankLimit: Int?
 
-  /// Whether a tag asks for a LoRA: its kind is `lora`, or `lyco` as in the webui's extension for LyCORIS.
+  /// Whether a tag requests a LoRA. Its kind is `lora`, or `lyco` as in the webui's extension for LyCORIS.
   public static func isKind(_ tag: ExtraNetworkTag) -> Bool { tag.kind == "lora" || tag.kind == "lyco" }
 
   /// Reads a tag; throws `PromptError.tag` for an argument that is not a number.
@@ -87,12 +87,12 @@ public struct LoRATag: Hashable, Sendable {
     }
     self.name = name
     func positional(_ index: Int) -> String? { tag.positional.count > index ? tag.positional[index] : nil }
-    let text = try number(tag.named["te"] ?? positional(1), "how much of it text encoders get") ?? 1
+    let text = try number(tag.named["te"] ?? positional(1), "the factor for text encoders") ?? 1
     textMultiplier = text
-    unetMultiplier = try number(tag.named["unet"] ?? positional(2), "how much of it the UNet gets") ?? text
+    unetMultiplier = try number(tag.named["unet"] ?? positional(2), "the factor for the UNet") ?? text
     if let rank = tag.named["dyn"] ?? positional(3) {
       guard let limit = Int(PythonText.stripped(rank)), limit >= 0 else {
-        throw .tag(tag.text, problem: "found \"\(rank)\", expected a whole number, the rank to cut it to")
+        throw .tag(tag.text, problem: "found \"\(rank)\", expected a whole number, the rank to truncate it to")
       }
       rankLimit = limit
     } else {

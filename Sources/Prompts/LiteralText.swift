@@ -1,6 +1,6 @@
-/// Search by bytes, because text that looks the same but has other scalars is a different text in Python.
+/// Searches by bytes, because a text that looks the same but has other scalars is a different text in Python.
 extension String {
-  /// The first occurrence of `text` at `start` or after it; an empty text occurs everywhere.
+  /// The first occurrence of `text` at or after `start`; an empty text occurs everywhere.
   func firstRange(of text: String, from start: String.Index? = nil) -> Range<String.Index>? {
     let from = start.map { utf8.distance(from: startIndex, to: $0) } ?? 0
     var (whole, wanted) = (self, text)
@@ -25,7 +25,7 @@ extension String {
     return nil
   }
 
-  /// The text with every occurrence of `text`, which is not empty, replaced.
+  /// The text with every occurrence of `text` replaced; `text` must not be empty.
   func replacing(_ text: String, by replacement: String) -> String {
     var result = ""
     var index = startIndex

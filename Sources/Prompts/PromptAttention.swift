@@ -3,17 +3,17 @@ import Text
 /// A prompt split into runs of equal weight, by the webui's emphasis syntax.
 ///
 /// `(text)` multiplies the weight by 1.1, `[text]` divides it by 1.1, `(text:1.3)` multiplies it by 1.3; brackets nest.
-/// An unclosed bracket reaches to the end; a closing bracket without an opening one is text. A backslash makes the
-/// bracket or backslash after it text; any other backslash is dropped. The word `BREAK` begins a new chunk.
+/// An unclosed bracket reaches to the end; a closing bracket without an opening one is text. A bracket or backslash after a
+/// backslash is text; any other backslash is dropped. The word `BREAK` starts a new chunk.
 public struct PromptAttention: Hashable, Sendable {
   /// A part of the prompt with its weight.
   public struct Run: Hashable, Sendable {
     /// The text, without the syntax.
     public var text: String
-    /// What the text's encoding is multiplied by.
+    /// The factor that the text's encoding is multiplied by.
     public var weight: Double
 
-    /// A run with this weight.
+    /// Creates a run with this weight.
     public init(text: String, weight: Double) {
       self.text = text
       self.weight = weight
@@ -38,7 +38,7 @@ public struct PromptAttention: Hashable, Sendable {
   }
 }
 
-/// Reads a prompt in one pass over its scalars. By characters, a combining mark after a bracket would hide the bracket.
+/// Reads a prompt in one pass over its scalars. Read by characters, a combining mark after a bracket would hide the bracket.
 private struct AttentionParser {
   private let scalars: [Unicode.Scalar]
   private var index = 0
@@ -72,14 +72,14 @@ private struct AttentionParser {
     return merged()
   }
 
-  /// A backslash that escapes nothing leaves an empty run, which keeps the text before it and after it separate.
+  /// A backslash that escapes nothing leaves an empty run, which separates the text before and after it.
   private mutating func parseBackslash() {
     let escaped = scalars[(index + 1)...].prefix(1).prefix { "()[]\\".unicodeScalars.contains($0) }
     append(escaped)
     index = escaped.endIndex
   }
 
-  /// Closes the bracket whose first run is `start`; without an opening bracket it is text.
+  /// Closes the bracket whose first run is `start`. Without an opening bracket it is text.
   private mutating func close(_ start: Int?, factor: Double) {
     if let start {
       multiply(from: start, by: factor)
@@ -162,7 +162,7 @@ extension AttentionParser {
 // MARK: - BREAK
 
 extension AttentionParser {
-  /// Appends text, split at each `BREAK` that is a word of its own. White space around the word is dropped.
+  /// Appends text, split at each `BREAK` that is a separate word. White space around the word is dropped.
   private mutating func appendSplit(_ text: ArraySlice<Unicode.Scalar>) {
     let word = Array("BREAK".unicodeScalars)
     var start = text.startIndex

@@ -1,8 +1,8 @@
 /// Comments in prompts: from `#` to the end of the line.
 public enum PromptComments {
-  /// The prompt without its comments, as the webui's option `enable_prompt_comments` does it.
+  /// The prompt without its comments, as with the webui's option `enable_prompt_comments`.
   ///
-  /// A comment after text leaves the end of its line. A comment on a line of its own removes the whole line.
+  /// A comment after text leaves the end of its line. A line that is only a comment is removed completely.
   public static func stripped(_ prompt: String) -> String {
     guard prompt.unicodeScalars.contains("#") else { return prompt }
     let whole = replaced(Array(prompt.unicodeScalars), ownLines: true)
@@ -15,7 +15,7 @@ public enum PromptComments {
     var index = 0
     while index < scalars.count {
       var start = index
-      // Matches do not overlap: a line feed that ended one comment does not begin the next.
+      // Matches do not overlap: a line feed that ended one comment does not start the next.
       if ownLines, scalars[index] == "\n" { start += 1 }
       let mayBegin = !ownLines || start > index || index == 0
       guard mayBegin, start < scalars.count, scalars[start] == "#" else {

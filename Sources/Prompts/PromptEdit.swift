@@ -1,11 +1,11 @@
-/// A change of an image's prompts before styles are applied, as the webui's X/Y/Z plot makes it.
+/// A change to an image's prompts before styles are applied, as in the webui's X/Y/Z plot.
 public enum PromptEdit: Hashable, Sendable {
   /// Replaces the first text wherever it occurs in both prompts ("Prompt S/R").
   case replace(String, by: String)
-  /// Rearranges these texts: the positions that they have in the prompt are filled in this order ("Prompt order").
+  /// Rearranges these texts: their positions in the prompt are filled with them in this order ("Prompt order").
   case order([String])
 
-  /// Why an edit cannot be made.
+  /// Why an edit is not possible.
   public enum Problem: Error, Hashable {
     /// No prompt has this text.
     case missing(String)
@@ -16,7 +16,7 @@ public enum PromptEdit: Hashable, Sendable {
   /// - Parameters:
   ///   - prompt: The prompt.
   ///   - negativePrompt: The negative prompt.
-  /// - Throws: `Problem` if the prompts lack a text of the edit; they are unchanged then.
+  /// - Throws: `Problem` if the prompts lack a text of the edit; they do not change then.
   public func apply(to prompt: inout String, _ negativePrompt: inout String) throws(Problem) {
     switch self {
     case .replace(let text, let replacement):
@@ -37,7 +37,7 @@ public enum PromptEdit: Hashable, Sendable {
       guard let index = prompt.firstRange(of: text)?.lowerBound else { throw .missing(text) }
       found.append((index, text))
     }
-    // Texts at the same position keep the order in which they are named, so the sort has to be stable.
+    // Texts at the same position keep the order in which they are named, so the sort must be stable.
     let sorted = found.enumerated().sorted {
       ($0.element.index, $0.offset) < ($1.element.index, $1.offset)
     }.map(\.element.text)

@@ -9,7 +9,7 @@ public enum PromptError: Error, Equatable {
 }
 
 extension PromptError: CustomStringConvertible {
-  /// One message: where, what was found, what was expected, what to do.
+  /// One message: where it is, what was found, what was expected, and what to do.
   public var description: String {
     switch self {
     case .weightNotANumber(let weight, let position):

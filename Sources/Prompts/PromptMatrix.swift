@@ -2,7 +2,7 @@ import Text
 
 /// The webui's prompt matrix: `a|b|c` means a alone, and a with every combination of b and c.
 public struct PromptMatrix: Hashable, Sendable {
-  /// The text that every combination has; nil for the image's own prompt.
+  /// The text in every combination; nil for the image's own prompt.
   public var fixed: String?
   /// The optional texts, without white space and commas at their ends.
   public var parts: [String]
@@ -11,7 +11,7 @@ public struct PromptMatrix: Hashable, Sendable {
   /// The text between the parts.
   public var delimiter = ", "
 
-  /// A matrix of these parts, the fixed one first; if that is empty, the image's own prompt is used instead.
+  /// Creates a matrix from these parts; the first one is fixed. If it is empty, the image's own prompt is used instead.
   public init(_ parts: [String]) {
     fixed = parts.first.flatMap { PythonText.stripped($0).isEmpty ? nil : $0 }
     self.parts = parts.dropFirst().map { part in
@@ -29,7 +29,7 @@ public struct PromptMatrix: Hashable, Sendable {
     text.utf8.split(separator: UInt8(ascii: "|"), omittingEmptySubsequences: false).map { String(Substring($0)) }
   }
 
-  /// How many combinations there are; `Int.max` if they are more than an `Int` can count.
+  /// The number of combinations; `Int.max` if there are more than an `Int` can count.
   public var count: Int { parts.count < Int.bitWidth - 1 ? 1 << parts.count : Int.max }
 
   /// The optional parts of a combination: those whose bit is set in its number, which is below `count`.

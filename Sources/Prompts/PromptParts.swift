@@ -2,17 +2,17 @@ import Text
 
 /// A prompt split at the word `AND`, each part with its weight in guidance.
 ///
-/// A part may end in `: 1.2`; otherwise its weight is 1. Only positive prompts are split: in negative prompts the word
-/// and the number are text. Source: composable diffusion, Liu et al. 2022, arXiv:2206.01714, in the webui's syntax.
+/// A part may end in `: 1.2`; without that its weight is 1. Only positive prompts are split: in negative prompts the word and
+/// the number are text. Source: composable diffusion, Liu et al. 2022, arXiv:2206.01714, in the webui's syntax.
 public struct PromptParts: Hashable, Sendable {
   /// One part.
   public struct Part: Hashable, Sendable {
     /// The text before the weight, without white space at its end.
     public var text: String
-    /// What the part's guidance is multiplied by.
+    /// The factor that the part's guidance is multiplied by.
     public var weight: Double
 
-    /// A part with this weight.
+    /// Creates a part with this weight.
     public init(text: String, weight: Double = 1) {
       self.text = text
       self.weight = weight

@@ -4,14 +4,14 @@ import Text
 ///
 /// Source: the prompt editing of stable-diffusion-webui 1.10.1, with the timelines of that version and of 1.5.1.
 public struct PromptSchedule: Hashable, Sendable {
-  /// A text and the last call that it is used for.
+  /// A text, and the last call that uses it.
   public struct Entry: Hashable, Sendable {
     /// The last call that uses the text, counted from 0. The webui includes it.
     public var end: Int
     /// The prompt with its editing resolved; emphasis and `BREAK` are still in it.
     public var text: String
 
-    /// A text up to this call.
+    /// Creates a text that is used up to this call.
     public init(end: Int, text: String) {
       self.end = end
       self.text = text
@@ -31,12 +31,12 @@ public struct PromptSchedule: Hashable, Sendable {
   ///     second order. At least 1.
   ///   - usesOldTimelines: How to read `when`. With old timelines, a value below 1 is a fraction of the calls and any
   ///     other is a number of calls; otherwise a value with a decimal point is a fraction.
-  ///   - callsBefore: The calls of the previous pass, nil for the first pass. Numbers of calls continue after them, and
+  ///   - callsBefore: The calls of the previous pass; nil for the first pass. Numbers of calls continue after them, and
   ///     fractions continue from 1. Old timelines start again, over the calls of the previous pass.
   public init(_ prompt: String, calls: Int, usesOldTimelines: Bool = false, callsBefore: Int? = nil) {
     let calls = usesOldTimelines ? callsBefore ?? calls : calls
     let scalars = Array(prompt.unicodeScalars)
-    // Most prompts have no editing, and no square bracket means none.
+    // Most prompts have no editing; a prompt without a square bracket has none.
     guard scalars.contains("["), let tree = EditingParser(scalars).parsed() else {
       entries = [Entry(end: calls, text: prompt)]
       return
@@ -50,7 +50,7 @@ public struct PromptSchedule: Hashable, Sendable {
   public func index(atCall call: Int) -> Int { entries.firstIndex { call <= $0.end } ?? 0 }
 }
 
-/// A prompt as nested editing. Children are indices of `nodes`, so that deep nesting needs no deep stack.
+/// A prompt as nested editing. Children are indices into `nodes`, so that deep nesting needs no deep stack.
 struct EditingTree {
   enum Node {
     case text(ArraySlice<Unicode.Scalar>)
@@ -64,12 +64,12 @@ struct EditingTree {
     let value: Double
     let hasPoint: Bool
 
-    /// The last call of the text before the change, at most `calls`.
+    /// The last call that uses the text before the change, at most `calls`.
     func end(calls: Int, usesOldTimelines: Bool, callsBefore: Int?) -> Int {
       let isFraction = usesOldTimelines ? value < 1 : hasPoint
       let start: Double = callsBefore.map { isFraction ? 1 : Double($0) } ?? 0
       let end = isFraction ? (value - start) * Double(calls) : value - start
-      // Conversion drops the fraction; the bounds keep it in range.
+      // The conversion drops the fraction; the bounds keep the value in range.
       return Int(max(-1, min(end, Double(calls))))
     }
   }
@@ -126,15 +126,15 @@ private struct Timeline {
 
 /// Reads prompt editing in one pass.
 ///
-/// The webui's grammar is ambiguous: outside of all brackets, a bracket or colon may be syntax or text. Inside brackets it
-/// may only be syntax, so it is always clear which brackets form a pair. A pair whose content fits no rule is text, and so
-/// is every bracket that is open around it. Everything else is syntax.
+/// The webui's grammar is ambiguous: outside of all brackets, a bracket or colon may be syntax or text. Inside brackets it can
+/// only be syntax, so it is always clear which brackets form a pair. If the content of a pair fits no rule, the pair is text,
+/// and so is every open bracket around it. Everything else is syntax.
 struct EditingParser {
   private let scalars: [Unicode.Scalar]
   private var tree = EditingTree(nodes: [], root: [])
   private var open: [Bracket] = []
 
-  /// A bracket that is not closed yet, with the nodes between its separators.
+  /// A bracket that is not closed yet, and the nodes between its separators.
   private struct Bracket {
     let index: Int
     var parts: [[Int]] = [[]]
@@ -149,7 +149,7 @@ struct EditingParser {
     while index < scalars.count {
       switch scalars[index] {
       case "\\":
-        // A backslash takes the next scalar of its line with it.
+        // A backslash makes the next scalar of its line text.
         guard index + 1 < scalars.count, scalars[index + 1] != "\n" else { return nil }
         append(index..<(index + 2))
         index += 1
@@ -225,7 +225,7 @@ struct EditingParser {
     guard let last = inside.lastIndex(where: { !PythonText.isSpace($0) }) else { return nil }
     let number = inside[...last]
     let allowed = "+-.eE0123456789".unicodeScalars
-    // Whatever `Double` accepts of these is also a number of the grammar; the scalars exclude "inf" and "nan".
+    // Everything that `Double` accepts here is also a number of the grammar; the allowed scalars exclude "inf" and "nan".
     guard number.allSatisfy({ allowed.contains($0) }), let value = Double(String(number)) else { return nil }
     return EditingTree.When(value: value, hasPoint: number.contains("."))
   }

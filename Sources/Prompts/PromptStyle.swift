@@ -2,24 +2,24 @@ import Text
 
 /// A style: texts that are added to the prompts of an image.
 public struct PromptStyle: Hashable, Sendable {
-  /// What recipes call it.
+  /// The name in recipes.
   public var name: String
   /// The text for the prompt. `{prompt}` in it is replaced by the prompt; without it, the text is added after the prompt.
   public var prompt: String
   /// The same for the negative prompt.
   public var negativePrompt: String
 
-  /// A style of this name.
+  /// Creates a style with this name.
   public init(name: String, prompt: String, negativePrompt: String) {
     self.name = name
     self.prompt = prompt
     self.negativePrompt = negativePrompt
   }
 
-  /// The prompt combined with a style's text, as the webui does it.
+  /// Combines the prompt with a style's text, as in the webui.
   ///
-  /// The prompt replaces each `{prompt}`. Without that mark, the two are stripped of white space and joined by a comma,
-  /// unless one of them is empty.
+  /// The prompt replaces each `{prompt}`. Without that mark, both are stripped of white space and joined by a comma, unless one
+  /// of them is empty.
   ///
   /// - Parameters:
   ///   - text: The style's text.

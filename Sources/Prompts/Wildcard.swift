@@ -1,6 +1,6 @@
 import Text
 
-/// Wildcards in prompts: `__name__` is replaced by an entry of the list of that name.
+/// Wildcards in prompts: `__name__` is replaced by an entry of the list with that name.
 ///
 /// A wildcard is not part of a longer word. Its name has no white space, no two underscores in a row and none at either
 /// end. So `snake__case__word` and `______` are plain text, and `__a____b__` is two wildcards.
@@ -65,7 +65,7 @@ public enum Wildcard {
     in rest: ArraySlice<Unicode.Scalar>, of whole: [Unicode.Scalar]
   ) -> (name: String, range: Range<Int>)? {
     func isMark(_ index: Int) -> Bool { index + 1 < whole.count && whole[index] == "_" && whole[index + 1] == "_" }
-    /// Whether a name may begin after this index: there are two underscores and no third.
+    /// Whether a name may start after this index: there are two underscores and no third.
     func begins(_ index: Int) -> Bool { isMark(index) && index + 2 < whole.count && whole[index + 2] != "_" }
     var start = rest.startIndex
     while start < rest.endIndex {

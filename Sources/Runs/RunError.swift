@@ -2,25 +2,25 @@ import Foundation
 
 /// Why a run could not start or continue, or a run folder could not be read.
 public enum RunError: Error, Hashable, CustomStringConvertible {
-  /// Another process is using the run folder; `owner` is what it wrote into the lock.
+  /// Another process is using the run folder; `owner` is the text that it wrote into the lock.
   case folderInUse(path: String, owner: String)
   /// The system refused to write; `code` is an `errno`.
   case notWritten(path: String, action: Disk.Action, code: Int32)
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
-  /// A file of the run folder is not what this program writes there.
+  /// A file of the run folder has contents that this program does not write.
   case damaged(path: String, problem: String)
   /// The run folder was removed or replaced during the run.
   case folderLost(path: String)
-  /// The folder is no run folder, but has files or folders whose names a run writes.
+  /// The folder is not a run folder, but has files or folders with names that a run writes.
   case notOfRun(path: String, names: [String])
-  /// A folder is where a run has a file, or a file where it has a folder.
+  /// There is a folder where a run has a file, or a file where it has a folder.
   case obstructed(path: String, isFolder: Bool)
   /// The folder is not a run folder.
   case noRun(path: String)
   /// A shard was started with another plan than the folder's.
   case otherPlan(path: String, problem: String)
-  /// The run would make images again that exist, made with another instruction set or precision.
+  /// The run would make images again that exist but were made with another instruction set or precision.
   case otherImages(path: String, problem: String)
   /// No job of a run matches this name, or several do.
   case noJob(name: String, problem: String)
@@ -36,7 +36,7 @@ public enum RunError: Error, Hashable, CustomStringConvertible {
     case .notRead(let path, let code): "cannot read \(path): \(Self.text(code))"
     case .damaged(let path, let problem): "\(path) is damaged: \(problem)"
     case .folderLost(let path):
-      "\(path) was removed or replaced during the run; what is there now was left alone: start the run again"
+      "\(path) was removed or replaced during the run; the new contents were not changed: start the run again"
     case .notOfRun(let path, let names):
       """
       \(names.map { "\(path)/\($0)" }.joined(separator: ", ")): found in an output folder that is not a run folder, where a run \

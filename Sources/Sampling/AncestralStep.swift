@@ -1,4 +1,4 @@
-/// A step split in two: down along the ODE to `down`, then up again by noise of deviation `up`.
+/// A step split in two: down along the ODE to `down`, then up again by adding noise of deviation `up`.
 ///
 /// Source: k-diffusion's `get_ancestral_step`.
 struct AncestralStep {

@@ -7,7 +7,7 @@ struct BetaDistribution {
   let alpha: Double
   let beta: Double
 
-  /// The probability of at most `x`.
+  /// The probability of a value of at most `x`.
   func cumulative(_ x: Double) -> Double {
     guard x > 0 else { return 0 }
     guard x < 1 else { return 1 }
@@ -20,7 +20,7 @@ struct BetaDistribution {
   func quantile(_ p: Double) -> Double {
     guard p > 0 else { return 0 }
     guard p < 1 else { return 1 }
-    // Exactly, because levels are picked by the rounded quantile.
+    // It must be exact, because levels are chosen by the rounded quantile.
     if p == 0.5, alpha == beta { return 0.5 }
     // Near 1, the complement has more digits.
     if p > 0.5 { return 1 - BetaDistribution(alpha: beta, beta: alpha).lowerQuantile(1 - p) }

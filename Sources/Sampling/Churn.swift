@@ -1,4 +1,4 @@
-/// Noise added before a step, which a deterministic sampler then removes again.
+/// Noise that is added before a step, and that a deterministic sampler then removes.
 ///
 /// Source: Karras et al. 2022, arXiv:2206.00364, algorithm 2.
 struct Churn: Codable, Hashable, Sendable {
@@ -7,7 +7,7 @@ struct Churn: Codable, Hashable, Sendable {
   let sigmaMax: Double?
   let sNoise: Double
 
-  /// The churn of these options.
+  /// The churn for these options.
   init(_ options: SamplerOptions) {
     amount = options.sChurn
     sigmaMin = options.sTmin
@@ -15,10 +15,10 @@ struct Churn: Codable, Hashable, Sendable {
     sNoise = options.sNoise
   }
 
-  /// Adds noise to `x` at `sigmas[i]`, and returns the new noise level, which is the same without churn.
+  /// Adds noise to `x` at `sigmas[i]`. Returns the new noise level; without churn it is the same.
   func raise(_ x: inout Latent, _ i: Int, sigmas: [Float], noise: inout any NoiseSampler) -> Float {
     let sigma = sigmas[i]
-    // Drawn at every step, even if unused, because later noise comes after it in the stream.
+    // Draw in every step, even if the draw is not used, because later noise follows it in the stream.
     let draw = noise.noise(from: sigma, to: sigmas[i + 1])
     let isInRange = Float(sigmaMin) <= sigma && sigma <= Float(sigmaMax ?? .infinity)
     let gamma = isInRange ? min(amount / Double(sigmas.count - 1), 2.squareRoot() - 1) : 0

@@ -1,5 +1,5 @@
-/// A step of flow matching split in two: down along the ODE to `down`, then the image's part shrinks by `scale` and noise of
-/// deviation `up` is added, which together reach the next level.
+/// A step of flow matching split in two, which together reach the next level: down along the ODE to `down`; then the image's
+/// part shrinks by `scale`, and noise of deviation `up` is added.
 ///
 /// Source: `sample_euler_ancestral_RF` of ComfyUI, which Forge follows for Flux.
 struct FlowAncestralStep {

@@ -1,26 +1,26 @@
 import Foundation
 import Settings
 
-/// The noise levels of flow matching, x = σ · noise + (1 − σ) · image, that a job's schedules choose from.
+/// The noise levels of flow matching that a job's schedules choose from: x = σ · noise + (1 − σ) · image.
 ///
-/// Source: Esser et al. 2024, arXiv:2403.03206, section 5.3.2; the table of Flux as in Forge's `ForgeScheduler` for it.
+/// Source: Esser et al. 2024, arXiv:2403.03206, section 5.3.2; the table of Flux as in Forge's `ForgeScheduler`.
 public struct FlowLevels: Hashable, Sendable {
   /// σ(u) = a u / (1 + (a − 1) u) for u = 1/N, 2/N ... 1, ascending.
   let table: [Float]
-  /// Whether the time of a level is the level itself; otherwise it is its index in the table.
+  /// Whether the time of a level is the level itself; if not, it is the index in the table.
   let hasTimeOfSigma: Bool
-  /// Whether the schedule `beta` picks levels of the table.
+  /// Whether the schedule `beta` chooses levels of the table.
   let isBetaOfTable: Bool
-  /// The shift a of the schedule `flux2`; 0 if it follows from the image's size and the number of steps.
+  /// The shift a of the schedule `flux2`; 0 if it depends on the image's size and the number of steps.
   let curveShift: Double
   /// The shift a of the table.
   private let tableShift: Double
 
-  /// The levels of a family.
+  /// Creates the levels of a family.
   ///
   /// - Parameters:
-  ///   - traits: Of the family.
-  ///   - shift: a; 0 for the family's own.
+  ///   - traits: The traits of the family.
+  ///   - shift: The shift a; 0 for the family's default.
   init(_ traits: FlowTraits, shift: Double) {
     let a = shift == 0 ? traits.table.shift : shift
     tableShift = a
@@ -36,7 +36,7 @@ public struct FlowLevels: Hashable, Sendable {
     return Float(tableShift) * u / (1 + (Float(tableShift) - 1) * u)
   }
 
-  /// The two forms of the same curve are rounded differently.
+  /// The table. Two forms of the same formula are rounded differently.
   private static func table(count: Int, shift: Float, isReciprocal: Bool) -> [Float] {
     (1...count).map { i in
       let u = Float(i) / Float(count)
@@ -44,15 +44,15 @@ public struct FlowLevels: Hashable, Sendable {
     }
   }
 
-  /// FLUX.2's schedule: `steps` even steps through the curve of a shift e^μ, then 0.
+  /// FLUX.2's schedule: `steps` even steps along the curve of a shift e^μ, then 0.
   ///
   /// - Parameters:
-  ///   - steps: At least 1.
-  ///   - tokens: Of the image: latent pixels of 16x16 pixels.
+  ///   - steps: The number of steps, at least 1.
+  ///   - tokens: The number of tokens of the image; each covers 16x16 pixels.
   /// - Returns: `steps` + 1 descending levels; fewer if levels are too small for single precision.
   func flux2(steps: Int, tokens: Int) -> [Float] {
     let a = curveShift == 0 ? exp(Self.flux2Mu(tokens: tokens, steps: steps)) : curveShift
-    // With very many steps, μ is so low that levels after the first are 0 in single precision; they are left out.
+    // With very many steps, μ is so low that all levels after the first are 0 in single precision; those are left out.
     let positive = max(a, .leastNormalMagnitude)
     let levels = (0..<steps).map { i in
       Float(positive / (positive + (Double(steps) / Double(steps - i) - 1)))
@@ -60,8 +60,8 @@ public struct FlowLevels: Hashable, Sendable {
     return levels.filter { $0 > 0 } + [0]
   }
 
-  /// FLUX.2's μ: linear in the steps, between two lines in the tokens for 10 and 200 steps; above 4300 tokens the second line
-  /// alone.
+  /// FLUX.2's μ: linear in the number of steps, between two lines in the number of tokens for 10 and 200 steps. Above 4300
+  /// tokens only the second line counts.
   ///
   /// Source: `compute_empirical_mu` of black-forest-labs/flux2.
   static func flux2Mu(tokens: Int, steps: Int) -> Double {
@@ -70,21 +70,21 @@ public struct FlowLevels: Hashable, Sendable {
     return tokens > 4300 ? high : low + (high - low) * Double(steps - 10) / 190
   }
 
-  /// Levels of the table at the quantiles of a beta distribution, each once, then 0.
+  /// The levels of the table at the quantiles of a beta distribution, each level once, then 0.
   ///
   /// Source: ComfyUI's `beta_scheduler`, which Forge neo has too; Lee et al. 2024, arXiv:2407.12173.
   func beta(steps: Int, _ distribution: BetaDistribution) -> [Float] {
-    let places = (0..<steps).map { i in
+    let chosen = (0..<steps).map { i in
       let quantile = distribution.quantile(1 - Double(i) / Double(steps))
       return Int((quantile * Double(table.count - 1)).rounded(.toNearestOrEven))
     }
-    let unique = places.indices.filter { $0 == 0 || places[$0] != places[$0 - 1] }.map { places[$0] }
+    let unique = chosen.indices.filter { $0 == 0 || chosen[$0] != chosen[$0 - 1] }.map { chosen[$0] }
     return unique.map { table[$0] } + [0]
   }
 }
 
 extension TrainingSchedule {
-  /// The noise levels of a job whose model is trained by flow matching; those of Stable Diffusion for other jobs.
+  /// The noise levels of a job whose model was trained by flow matching; for other jobs, those of Stable Diffusion.
   public init(flow job: PassSettings) {
     guard let traits = job.traits.flow else {
       self.init(job)

@@ -1,10 +1,10 @@
 import Settings
 
-/// Which calls of a pass compute the network, if `feature_forecast` forecasts its features in the others.
+/// Which calls of a pass compute the network, if `feature_forecast` forecasts features in the others.
 public struct ForecastSchedule: Hashable, Sendable {
-  /// Every how many calls the network is computed after the first ones.
+  /// After the first calls, the network is computed every N-th call.
   public let interval: Int
-  /// How many calls, from the first on, compute the network: those of three steps.
+  /// The number of calls at the start that compute the network: those of three steps.
   public let firstCalls: Int
 
   /// The schedule of a pass; nil if every call computes the network.
@@ -17,11 +17,11 @@ public struct ForecastSchedule: Hashable, Sendable {
   /// Whether a call computes the network.
   ///
   /// - Parameters:
-  ///   - computed: How many calls did before.
-  ///   - forecasts: How many did not since.
+  ///   - computed: How many calls computed the network so far.
+  ///   - forecasts: How many calls were forecast since then.
   /// - Returns: False if features are forecast.
   public func isDue(computed: Int, forecasts: Int) -> Bool { computed < firstCalls || forecasts + 1 >= interval }
 
-  /// The first call that differs from that of another interval.
+  /// The first call whose result depends on the interval.
   public var firstOwnCall: Int { firstCalls + interval - 1 }
 }

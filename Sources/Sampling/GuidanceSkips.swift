@@ -1,8 +1,8 @@
 import Settings
 
-/// The calls of the model that skip the negative prompt, and with it guidance.
+/// Decides which calls of the model skip the negative prompt, and with it guidance.
 ///
-/// `guidance_interval` follows Kynkäänniemi et al. 2024, arXiv:2404.07724, with fractions of calls in place of noise levels.
+/// `guidance_interval` follows Kynkäänniemi et al. 2024, arXiv:2404.07724, with fractions of calls instead of noise levels.
 public struct GuidanceSkips: Hashable, Sendable {
   private let minimum: Float
   private let isEveryCall: Bool
@@ -19,12 +19,12 @@ public struct GuidanceSkips: Hashable, Sendable {
     plannedCalls = job.sampler.plannedCalls(steps: job.steps)
   }
 
-  /// The calls at which guidance begins or ends, whatever the noise level: first whether it applies to call 0, then each call
-  /// where that changes.
+  /// The calls at which guidance starts or stops, independent of the noise level. The first entry says whether call 0 is
+  /// skipped; then comes each call where that changes.
   public var changes: [(call: Int, isSkipped: Bool)] {
     var changes = [(call: 0, isSkipped: isOutside(0))]
     if earlyPart == 0, interval == .whole { return changes }
-    // From one call after the planned ones on, nothing changes any more.
+    // After the planned calls nothing changes any more.
     for call in 1...(plannedCalls + 1) where isOutside(call) != changes[changes.count - 1].isSkipped {
       changes.append((call, isOutside(call)))
     }
@@ -37,7 +37,7 @@ public struct GuidanceSkips: Hashable, Sendable {
     return !interval.contains(call: call, of: plannedCalls)
   }
 
-  /// Whether the call, counted from 0, at this noise level (a sigma, or a timestep for samplers without sigmas) is skipped.
+  /// Whether a call is skipped. `call` counts from 0; `level` is a sigma, or a timestep for samplers without sigmas.
   public func skips(call: Int, level: Float) -> Bool {
     if isOutside(call) { return true }
     return (call % 2 == 1 || isEveryCall) && minimum > 0 && level < minimum

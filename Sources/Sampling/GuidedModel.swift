@@ -1,8 +1,8 @@
-/// The network under guidance, as samplers see it.
+/// The network with guidance, as samplers use it.
 ///
 /// `call` counts the calls of one image from 0. Prompts and guidance that change during an image depend on it.
 public protocol GuidedModel<Failure> {
-  /// What a call may throw.
+  /// The errors of a call.
   associatedtype Failure: Error
 
   /// The denoised latent, after guidance, of `x` at noise level `sigma`.
@@ -13,7 +13,7 @@ public protocol GuidedModel<Failure> {
   ///   - timestep: The network's input for the noise level; nil for the timestep of `sigma`.
   ///   - call: The number of earlier calls.
   /// - Returns: A latent of the shape of `x`.
-  /// - Throws: What the model throws.
+  /// - Throws: The model's errors.
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(Failure) -> Latent
 
   /// The noise in `x` at a timestep of the training.
@@ -23,18 +23,18 @@ public protocol GuidedModel<Failure> {
   ///   - timestep: The noise level of `x`; may be fractional.
   ///   - call: The number of earlier calls.
   /// - Returns: The noise after guidance and without the prompt.
-  /// - Throws: What the model throws.
+  /// - Throws: The model's errors.
   func noise(_ x: Latent, timestep: Float, call: Int) throws(Failure) -> GuidedNoise
 }
 
-/// The noise in a latent, as the network estimates it.
+/// The network's estimate of the noise in a latent.
 public struct GuidedNoise: Sendable {
   /// After guidance.
   public var guided: Latent
   /// Without the prompt; if the negative prompt was skipped, the same as `guided`.
   public var unconditional: Latent
 
-  /// The two.
+  /// Creates an estimate from both.
   public init(guided: Latent, unconditional: Latent) {
     self.guided = guided
     self.unconditional = unconditional
@@ -46,7 +46,7 @@ struct CountedModel<Model: GuidedModel> {
   let model: Model
   private(set) var callCount: Int
 
-  /// A model after `callCount` calls.
+  /// Wraps a model after `callCount` calls.
   init(_ model: Model, callCount: Int = 0) {
     self.model = model
     self.callCount = callCount

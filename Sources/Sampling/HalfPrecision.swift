@@ -1,4 +1,4 @@
-/// Rounding to half precision, which has ten bits after the first one.
+/// Rounding to half precision, whose fraction has ten bits.
 enum HalfPrecision {
   /// The nearest half-precision number; ties go to the even one.
   static func rounded(_ x: Float) -> Float {

@@ -12,7 +12,7 @@ public struct LatentShape: Codable, Hashable, Sendable {
   /// Values in a latent of this size.
   public var count: Int { channels * height * width }
 
-  /// A latent of this size.
+  /// Creates the shape of a latent.
   public init(channels: Int, height: Int, width: Int) {
     self.channels = channels
     self.height = height
@@ -22,21 +22,21 @@ public struct LatentShape: Codable, Hashable, Sendable {
 
 /// The image while it is sampled: one value per channel and latent pixel, in the order `[channels, height, width]`.
 ///
-/// Products and sums are rounded one by one, never fused, so that every machine gets the same bits.
+/// Products and sums are rounded one by one and never fused, so that every machine computes the same bits.
 public struct Latent: Hashable, Sendable {
   /// The size.
   public let shape: LatentShape
-  /// `shape.count` values, channel after channel, each row after row.
+  /// `shape.count` values: channel by channel, each row by row.
   public private(set) var values: [Float]
 
-  /// A latent of these values.
+  /// Creates a latent from its values.
   public init(shape: LatentShape, values: [Float]) {
     precondition(values.count == shape.count, "a latent of \(shape) takes \(shape.count) values, not \(values.count)")
     self.shape = shape
     self.values = values
   }
 
-  /// A latent of one value everywhere.
+  /// Creates a latent with the same value everywhere.
   public init(shape: LatentShape, repeating value: Float) {
     self.init(shape: shape, values: [Float](repeating: value, count: shape.count))
   }
@@ -95,13 +95,13 @@ public struct Latent: Hashable, Sendable {
   }
 }
 
-/// The values are coded as little-endian bytes: coders do not round these, and they can hold NaN.
+/// Values are coded as little-endian bytes, which coders do not round and which can represent NaN.
 extension Latent: Codable {
   enum CodingKeys: String, CodingKey {
     case shape, values
   }
 
-  /// Reads shape and values; throws `DecodingError` if they do not match.
+  /// Decodes shape and values; throws `DecodingError` if they do not match.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let shape = try container.decode(LatentShape.self, forKey: .shape)
@@ -119,7 +119,7 @@ extension Latent: Codable {
     self.init(shape: shape, values: values)
   }
 
-  /// Writes shape and values.
+  /// Encodes shape and values.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(shape, forKey: .shape)

@@ -3,9 +3,9 @@ import Settings
 extension Latent {
   /// The latent at another size, as PyTorch's `interpolate` computes it with `align_corners=False`.
   ///
-  /// Rows are resized first, then columns. Weights are in single precision as there, because their rounding decides which
-  /// pixel is the nearest. Cubic weights have a = −0.75, antialiased ones a = −0.5: Keys 1981,
-  /// "Cubic Convolution Interpolation for Digital Image Processing".
+  /// Rows are resized first, then columns. Weights are in single precision as in PyTorch, because their rounding decides which
+  /// pixel is nearest. Cubic weights have a = −0.75, antialiased ones a = −0.5: Keys 1981, "Cubic Convolution Interpolation for
+  /// Digital Image Processing".
   ///
   /// - Parameters:
   ///   - height: In latent pixels, at least 1.
@@ -62,7 +62,7 @@ extension Latent {
   }
 }
 
-/// The old pixels along a side that a new one is computed from, and their weights.
+/// The old pixels along one side that a new pixel depends on, and their weights.
 private enum ResizeTap {
   typealias Tap = [(index: Int, weight: Float)]
 
@@ -87,7 +87,7 @@ private enum ResizeTap {
     return [(first, 1 - part), (min(first + 1, old - 1), part)]
   }
 
-  /// Pixels beyond the edge are those at the edge.
+  /// Pixels beyond an edge have the value at the edge.
   private static func bicubic(_ i: Int, _ scale: Float, _ old: Int) -> Tap {
     let source = scale * (Float(i) + 0.5) - 0.5
     let first = source.rounded(.down)
@@ -96,7 +96,7 @@ private enum ResizeTap {
     }
   }
 
-  /// Over all old pixels that a new one covers; weights add up to one.
+  /// Averages all old pixels that a new one covers; the weights sum to one.
   private static func antialiased(
     _ i: Int, _ scale: Float, _ old: Int, reach: Float, _ filter: (Float) -> Float
   ) -> Tap {

@@ -1,4 +1,4 @@
-/// The noise levels that a schedule is made from, and their timesteps.
+/// The noise levels that a schedule chooses from, and their timesteps.
 protocol NoiseLevels {
   /// The levels, ascending.
   var sigmas: [Float] { get }
@@ -14,7 +14,7 @@ extension TrainingSchedule: NoiseLevels {}
 enum LogInterpolation {
   /// The sigma at a fractional index into ascending logarithms.
   ///
-  /// NaN if the index is: training levels that are infinite have no timestep.
+  /// NaN if the index is NaN: infinite training levels have no timestep.
   static func sigma(_ logSigmas: [Float], at index: Float) -> Float {
     guard index.isFinite else { return .nan }
     let index = min(max(index, 0), Float(logSigmas.count - 1))

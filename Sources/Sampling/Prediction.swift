@@ -8,8 +8,8 @@ public enum Prediction: String, Codable, Hashable, Sendable {
   case epsilon
   /// The output is the velocity of Salimans & Ho 2022, arXiv:2202.00512.
   case vPrediction = "v_prediction"
-  /// The output is the velocity of flow matching, noise − image, for x = σ · noise + (1 − σ) · image, which is the input.
-  /// Source: Lipman et al. 2022, arXiv:2210.02747; Esser et al. 2024, arXiv:2403.03206.
+  /// The output is the velocity of flow matching, noise − image. The input is x = σ · noise + (1 − σ) · image. Source: Lipman
+  /// et al. 2022, arXiv:2210.02747; Esser et al. 2024, arXiv:2403.03206.
   case flow
 
   /// The factor c_in that scales `x` for the network.
@@ -25,7 +25,7 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return input
   }
 
-  /// The denoised latent, from the network's `output` for `x` at noise level `sigma`.
+  /// The denoised latent, computed from the network's `output` for `x` at noise level `sigma`.
   public func denoised(_ x: Latent, output: Latent, sigma: Float) -> Latent {
     var denoised = x
     switch self {
@@ -38,8 +38,8 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return denoised
   }
 
-  /// The latent less which a denoised latent is a multiple of its velocity: that of Salimans & Ho for networks that predict noise
-  /// or that velocity, that of flow matching for others.
+  /// A latent x₀ such that x₀ minus the denoised latent is a multiple of the velocity: the velocity of Salimans & Ho for
+  /// networks that predict noise or that velocity, of flow matching for others.
   public func velocityOrigin(_ x: Latent, sigma: Float) -> Latent {
     if self == .flow { return x }
     var origin = x
@@ -47,8 +47,8 @@ public enum Prediction: String, Codable, Hashable, Sendable {
     return origin
   }
 
-  /// The noise in `x`, of unit variance, from the network's `output` at a timestep with this ᾱ. Flow matching has no ᾱ, and
-  /// its families no samplers that ask for this.
+  /// The noise in `x`, of unit variance, computed from the network's `output` at a timestep with this ᾱ. Flow matching has no
+  /// ᾱ, and its families have no samplers that use this.
   public func noise(_ x: Latent, output: Latent, alphaCumprod: Float) -> Latent {
     switch self {
     case .epsilon, .flow: return output

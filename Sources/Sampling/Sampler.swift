@@ -1,21 +1,21 @@
 import Settings
 
-/// One numerical method for following the probability-flow ODE, or its SDE, from noise to the image.
+/// A numerical method that follows the probability-flow ODE, or its SDE, from noise to the image.
 ///
 /// A sampler's stored properties are its options and its history of earlier steps. Later steps depend only on these, the
 /// latent, the number of calls and the position in the noise, so a sampler can be saved and restored between two steps. The
-/// arithmetic is k-diffusion's, in single precision.
+/// arithmetic is that of k-diffusion, in single precision.
 protocol Sampler: Codable, Sendable {
-  /// The kind of noise that `step` asks for.
+  /// The kind of noise that `step` uses.
   var noiseKind: NoiseKind { get }
 
-  /// Number of steps; an estimate if the method chooses its steps as it goes.
+  /// The number of steps; an estimate if the method chooses its steps as it goes.
   func stepCount(sigmas: [Float]) -> Int
 
   /// Whether the image is finished after this number of steps.
   func isFinished(after steps: Int, sigmas: [Float]) -> Bool
 
-  /// Takes the step `i`, counted from 0. Most samplers advance `x` from `sigmas[i]` to `sigmas[i + 1]`.
+  /// Takes step `i`, counted from 0. Most samplers advance `x` from `sigmas[i]` to `sigmas[i + 1]`.
   ///
   /// If the model throws, the sampler, `x` and the noise are left in the middle of the step.
   mutating func step<Model: GuidedModel>(
@@ -33,7 +33,7 @@ extension Sampler {
 
 /// The settings of all samplers; each sampler reads those that it knows.
 public struct SamplerOptions: Codable, Hashable, Sendable {
-  /// The amount of noise added in each step, compared with the SDE: 1 for all of it, 0 for none.
+  /// The amount of noise that each step adds, relative to the SDE: 1 for all of it, 0 for none.
   public var eta: Double
   /// Noise added before a step of Euler, Heun or DPM2, over all steps.
   public var sChurn: Double
@@ -41,14 +41,14 @@ public struct SamplerOptions: Codable, Hashable, Sendable {
   public var sTmin: Double
   /// The largest sigma that is churned; nil means no limit.
   public var sTmax: Double?
-  /// Scales all noise but the first.
+  /// The factor for all noise except the initial noise.
   public var sNoise: Double
   /// `eta` for DDIM.
   public var etaDDIM: Double
-  /// The settings of UniPC alone.
+  /// The settings of UniPC.
   public var uniPC: UniPCOptions
 
-  /// The defaults are those of the papers.
+  /// Creates options; the defaults are those of the papers.
   public init(
     eta: Double = 1, sChurn: Double = 0, sTmin: Double = 0, sTmax: Double? = nil, sNoise: Double = 1,
     etaDDIM: Double = 0, uniPC: UniPCOptions = UniPCOptions()
@@ -69,12 +69,12 @@ public struct UniPCOptions: Codable, Hashable, Sendable {
   public var variant: UniPCVariant
   /// How the steps are spaced.
   public var skipType: UniPCSkipType
-  /// At least 1; limited by the number of steps.
+  /// The order, at least 1; limited by the number of steps.
   public var order: Int
   /// Whether the order decreases towards the end.
   public var lowerOrderFinal: Bool
 
-  /// The defaults are those of the webui.
+  /// Creates options; the defaults are those of the webui.
   public init(
     variant: UniPCVariant = .bh1, skipType: UniPCSkipType = .timeUniform, order: Int = 3, lowerOrderFinal: Bool = true
   ) {

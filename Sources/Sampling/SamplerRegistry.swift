@@ -1,8 +1,8 @@
 import Settings
 
-/// The samplers by their names.
+/// Creates the samplers, by their names.
 enum SamplerRegistry {
-  /// A new sampler, before its first step.
+  /// Creates a sampler before its first step.
   ///
   /// - Parameters:
   ///   - id: The sampler's name.
@@ -10,8 +10,8 @@ enum SamplerRegistry {
   ///   - sigmas: The schedule.
   ///   - steps: The number of steps in the settings, for samplers without a schedule.
   ///   - training: The noise levels of the training, for samplers without a schedule.
-  ///   - part: The part of the way that is sampled, if it does not begin with noise alone.
-  /// - Returns: A sampler that starts with step 0.
+  ///   - part: The part of the schedule that is sampled, if sampling does not start from pure noise.
+  /// - Returns: The sampler.
   static func sampler(
     _ id: SamplerID, options: SamplerOptions, sigmas: [Float], steps: Int, training: TrainingSchedule,
     part: SamplingPart? = nil
@@ -30,7 +30,7 @@ enum SamplerRegistry {
         start: part == nil ? 1 : UniPCTime.time(atTimestep: timesteps.last ?? 0))
     }
     if training.flow != nil {
-      // Forms of their own, because noise is not just added: the image's part shrinks.
+      // These have variants for flow matching, because noise is not just added: the image's part shrinks.
       switch id {
       case .eulerAncestral: return FlowEulerAncestral(eta: eta)
       case .dpm2Ancestral: return FlowDPM2Ancestral(eta: eta, sNoise: sNoise)
@@ -64,10 +64,10 @@ enum SamplerRegistry {
     }
   }
 
-  /// Whether a sampler moves between two noise levels in steps of its own, whatever the schedule.
+  /// Whether a sampler moves between two noise levels in its own steps, whatever the schedule.
   static func hasOwnSteps(_ id: SamplerID) -> Bool { id == .dpmFast || id == .dpmAdaptive }
 
-  /// The noise levels between which a sampler with steps of its own moves.
+  /// The two noise levels between which a sampler with its own steps moves.
   static func range(
     _ sigmas: [Float], training: TrainingSchedule, part: SamplingPart?
   ) -> (low: Float, high: Float) {

@@ -1,31 +1,31 @@
-/// The way of one image from noise to a latent, step by step.
+/// Samples one image from noise to a latent, step by step.
 ///
-/// It may be stopped between any two steps, saved, restored and continued: the latent is the same, bit for bit, as without
+/// It can be stopped between any two steps, saved, restored and continued. The latent then has the same bits as without
 /// stopping.
 public struct SamplingLoop: Sendable {
   /// The settings of this pass.
   public let settings: SamplingSettings
-  /// The noise levels, descending; empty for samplers that go by timesteps.
+  /// The noise levels, descending; empty for samplers that use timesteps.
   public let sigmas: [Float]
   /// The image so far.
   public private(set) var latent: Latent
   /// The index of the next step.
   public private(set) var stepIndex = 0
-  /// Number of calls of the model so far.
+  /// The number of calls of the model so far.
   public private(set) var callCount = 0
-  /// Number of steps of the passes before this one.
+  /// The number of steps of earlier passes.
   public let earlierSteps: Int
   private var sampler: any Sampler
   private var noise: any NoiseSampler
   /// The range of noise levels that a Brownian tree covers.
   private let noiseRange: NoiseRange?
 
-  /// Number of steps; if the sampler chooses its steps as it goes, an estimate that is always above `stepIndex`.
+  /// The number of steps. If the sampler chooses its steps as it goes, this is an estimate, which is always above `stepIndex`.
   public var stepCount: Int { sampler.stepCount(sigmas: sigmas) }
   /// Whether the latent is finished.
   public var isFinished: Bool { sampler.isFinished(after: stepIndex, sigmas: sigmas) }
 
-  /// The start of an image: noise at the schedule's highest sigma, or of unit variance for samplers without sigmas.
+  /// Starts an image from noise: at the schedule's highest sigma, or of unit variance for samplers without sigmas.
   public init(settings: SamplingSettings, training: TrainingSchedule) {
     let setup = SamplingSetup(settings, training)
     var stream = ImageNoise(
@@ -37,16 +37,16 @@ public struct SamplingLoop: Sendable {
     self.init(settings, setup, latent: latent, stream: stream, earlierSteps: 0)
   }
 
-  /// The start of a second pass over a latent, to which noise is added according to the denoising strength, and once more
+  /// Starts a second pass from a latent. Noise is added to the latent according to the denoising strength, and once more
   /// according to `extraNoise`.
   ///
-  /// The noise is the first of a stream of its own, from the same seed.
+  /// The noise is the first draw of a separate stream with the same seed.
   ///
   /// - Parameters:
-  ///   - latent: Of the settings' shape.
-  ///   - settings: With a denoising strength.
+  ///   - latent: A latent of the settings' shape.
+  ///   - settings: Settings with a denoising strength.
   ///   - training: The noise levels of the training.
-  ///   - earlierSteps: Number of steps of the passes before.
+  ///   - earlierSteps: The number of steps of earlier passes.
   public init(over latent: Latent, settings: SamplingSettings, training: TrainingSchedule, earlierSteps: Int) {
     let setup = SamplingSetup(settings, training)
     var stream = ImageNoise(
@@ -83,23 +83,23 @@ public struct SamplingLoop: Sendable {
     noise = Self.noise(sampler.noiseKind, settings: settings, range: noiseRange, stream: stream)
   }
 
-  /// Whether all noise levels of these settings are finite. An image cannot be sampled through others.
+  /// Whether all noise levels of these settings are finite. Otherwise an image cannot be sampled.
   public static func hasFiniteLevels(_ settings: SamplingSettings, training: TrainingSchedule) -> Bool {
     SamplingSetup(settings, training).isFinite
   }
 
-  /// The number of steps that settings result in; an estimate if the sampler chooses its steps as it goes.
+  /// The number of steps; an estimate if the sampler chooses its steps as it goes.
   public static func stepCount(_ settings: SamplingSettings, training: TrainingSchedule) -> Int {
     let setup = SamplingSetup(settings, training)
     return setup.sampler.stepCount(sigmas: setup.sigmas)
   }
 
-  /// The noise levels that settings result in, descending; empty for samplers that go by timesteps.
+  /// The noise levels, descending; empty for samplers that use timesteps.
   public static func sigmas(_ settings: SamplingSettings, training: TrainingSchedule) -> [Float] {
     SamplingSetup(settings, training).sigmas
   }
 
-  /// Takes one step, which calls the model a few times. If that throws, the loop stays as it was before the step.
+  /// Takes one step, which calls the model a few times. If the model throws, the loop stays as it was before the step.
   public mutating func step<Model: GuidedModel>(model: Model) throws(Model.Failure) {
     precondition(!isFinished, "all \(stepCount) steps are taken")
     var sampler = sampler
@@ -123,8 +123,8 @@ public struct SamplingLoop: Sendable {
   }
 }
 
-/// A saved loop. The sigmas are saved too, although they follow from the settings, so that an image continues with the levels
-/// that it began with.
+/// A saved loop. The sigmas are saved too, although they follow from the settings, so that a resumed image continues with the
+/// levels that it started with.
 extension SamplingLoop: Codable {
   enum CodingKeys: String, CodingKey {
     case settings, sigmas, stepIndex, callCount, latent, sampler, drawCount, earlierSteps, noiseRange
@@ -139,7 +139,7 @@ extension SamplingLoop: Codable {
     latent = try container.decode(Latent.self, forKey: .latent)
     callCount = try container.decode(Int.self, forKey: .callCount)
     let drawCount = try container.decode(Int.self, forKey: .drawCount)
-    // Older versions saved only passes that begin with noise.
+    // Older versions saved only passes that start with noise.
     earlierSteps = try container.decodeIfPresent(Int.self, forKey: .earlierSteps) ?? 0
     noiseRange = try container.decodeIfPresent(NoiseRange.self, forKey: .noiseRange) ?? NoiseRange(sigmas)
     sampler = try Self.decodeSampler(

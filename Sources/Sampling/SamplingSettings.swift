@@ -1,12 +1,12 @@
 import Settings
 
-/// Everything that decides the sampling of one image, except the model and the prompts.
+/// Everything that affects the sampling of one image, except the model and the prompts.
 public struct SamplingSettings: Codable, Hashable, Sendable {
-  /// The method.
+  /// The sampler.
   public var sampler: SamplerID
-  /// The schedule; `automatic` means the sampler's own.
+  /// The schedule; `automatic` means the sampler's default.
   public var schedule: ScheduleID
-  /// At least 1.
+  /// The number of steps, at least 1.
   public var steps: Int
   /// Further settings of the sampler.
   public var options: SamplerOptions
@@ -14,22 +14,22 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
   public var seed: Int64
   /// Further settings of the schedule.
   public var scheduleOptions: ScheduleOptions
-  /// Whether the first noise is scaled by √(1 + σ²) rather than by σ.
+  /// Whether the initial noise is scaled by √(1 + σ²) instead of σ.
   public var sgmNoiseMultiplier: Bool
-  /// How the first noise differs from the seed's.
+  /// How the initial noise differs from that of the seed.
   public var variation: NoiseVariation
   /// The random number generator of the noise.
   public var rng: NoiseSourceID
   /// The size of the latent.
   public var shape: LatentShape
-  /// How much noise is added to the latent that sampling starts from; nil to start from noise alone.
+  /// How much noise is added to the latent that sampling starts from; nil to start from pure noise.
   public var denoisingStrength: Double?
-  /// How much of the same noise is added to that latent besides; nil for none.
+  /// How much of the same noise is added to that latent once more; nil for none.
   public var extraNoise: Double?
-  /// Whether the levels are those of flow matching; nil if they are not.
+  /// Whether the levels are those of flow matching; nil means no.
   public var isFlow: Bool?
 
-  /// These settings.
+  /// Creates settings.
   public init(
     sampler: SamplerID, schedule: ScheduleID = .automatic, steps: Int, options: SamplerOptions = SamplerOptions(),
     scheduleOptions: ScheduleOptions = ScheduleOptions(), sgmNoiseMultiplier: Bool = false, seed: Int64,
@@ -51,7 +51,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
 
   /// The settings of a job, for a model whose latents have `channels` channels.
   public init(_ job: PassSettings, channels: Int = 4) {
-    let place = job.traits.geometry.pixelsPerPlace
+    let side = job.traits.geometry.pixelsPerPlace
     self.init(
       sampler: job.sampler, schedule: job.traits.flow == nil ? job.scheduler : job.namedSchedule, steps: job.steps,
       options: SamplerOptions(
@@ -64,7 +64,7 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
         rho: job.rho, betaAlpha: job.betaDistAlpha, betaBeta: job.betaDistBeta,
         usesOldRange: job.useOldKarrasSchedulerSigmas),
       sgmNoiseMultiplier: job.sgmNoiseMultiplier, seed: job.seed, variation: NoiseVariation(job), rng: job.rng,
-      shape: LatentShape(channels: channels, height: job.height / place, width: job.width / place))
+      shape: LatentShape(channels: channels, height: job.height / side, width: job.width / side))
     if job.traits.flow != nil { isFlow = true }
   }
 }
@@ -72,11 +72,11 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
 extension NoiseVariation {
   /// The variation of a job.
   init(_ job: PassSettings) {
-    let place = job.traits.geometry.pixelsPerPlace
+    let side = job.traits.geometry.pixelsPerPlace
     self.init(
       subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
       resizeFrom: job.seedResizeMatters
-        ? Size(width: job.seedResizeFromW / place, height: job.seedResizeFromH / place) : nil,
+        ? Size(width: job.seedResizeFromW / side, height: job.seedResizeFromH / side) : nil,
       seedDelta: job.etaNoiseSeedDelta)
   }
 }
@@ -85,7 +85,7 @@ extension TrainingSchedule {
   /// The noise levels that a job assumes its model was trained on.
   ///
   /// - Parameters:
-  ///   - job: Its settings may override the model's.
+  ///   - job: The job; its settings may override the model's.
   ///   - noise: The noise schedule in the model's files.
   ///   - alphasCumprod: ᾱ of the 1000 timesteps that the model was trained on; nil for those of Stable Diffusion.
   ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.

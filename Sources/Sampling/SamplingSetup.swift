@@ -1,7 +1,7 @@
 import Settings
 
-/// What sampling starts with: the sampler and its noise levels, which are all of the schedule, or its last part if the denoising
-/// strength is below 1.
+/// What sampling starts with: the sampler and its noise levels. With a denoising strength below 1, these are only the last part
+/// of the schedule.
 ///
 /// Source: `setup_img2img_steps` and `sample_img2img` of stable-diffusion-webui 1.10.1.
 struct SamplingSetup {
@@ -15,16 +15,16 @@ struct SamplingSetup {
     case alpha(Float)
   }
 
-  /// The noise levels, descending; empty for samplers that go by timesteps.
+  /// The noise levels, descending; empty for samplers that use timesteps.
   let sigmas: [Float]
   /// The range of the noise levels of the whole schedule; nil without sigmas.
   let noiseRange: NoiseRange?
   /// The sampler before its first step.
   let sampler: any Sampler
-  /// How much noise is added to a latent; nil if the image begins as noise.
+  /// How much noise is added to a latent; nil if sampling starts from pure noise.
   let start: Start?
 
-  /// The range that samplers without a schedule move in; nil for all others.
+  /// The range in which samplers with their own steps move; nil for all others.
   private let ownRange: (low: Float, high: Float)?
 
   /// Whether all noise levels are finite, so that sampling can run.
@@ -38,7 +38,7 @@ struct SamplingSetup {
     var steps = part?.allSteps ?? settings.steps
     var levels: [Float] = []
     if settings.sampler.usesTimesteps {
-      // There is no sigma to discard, but the webui takes one timestep more even so.
+      // There is no sigma to discard, but the webui still takes one timestep more.
       if settings.scheduleOptions.discardsPenultimateSigma { steps += 1 }
     } else {
       levels = SigmaSchedule.sigmas(
@@ -69,22 +69,22 @@ struct SamplingSetup {
 struct SamplingPart {
   /// The fraction of the schedule that is sampled, above 0.
   let strength: Double
-  /// At least 1.
+  /// The number of steps, at least 1.
   let steps: Int
 
-  /// A schedule of more steps would hardly begin lower.
+  /// A schedule with more steps would hardly start at a lower level.
   private static let limit = 1_000_000.0
 
-  /// Number of steps of the whole schedule.
+  /// The number of steps of the whole schedule.
   var allSteps: Int { Int(min(Double(steps) / min(strength, 0.999), max(Self.limit, Double(steps)))) }
 
   /// The index of the first sigma that is used.
   var firstIndex: Int { allSteps - steps }
 
-  /// Number of timesteps that are used; noise is added at the next one.
+  /// The number of timesteps that are used; noise is added at the one after them.
   var timestepCount: Int { steps - 1 }
 
-  /// The noise levels between which samplers without a schedule move. They cannot reach the last sigma, 0.
+  /// The noise levels between which samplers with their own steps move. They cannot reach the last sigma, 0.
   func range(_ sigmas: [Float]) -> (low: Float, high: Float)? {
     sigmas.first.map { (sigmas[sigmas.count - 2], $0) }
   }
@@ -97,7 +97,7 @@ struct NoiseRange: Codable, Hashable, Sendable {
   /// The largest.
   let high: Float
 
-  /// The range of all sigmas above 0, in whatever order settings put them; nil if there are none, or if one is NaN or infinite.
+  /// The range of all sigmas above 0, in any order; nil if there are none, or if one is NaN or infinite.
   init?(_ sigmas: [Float]) {
     let positive = sigmas.filter { $0 > 0 }
     guard let low = positive.min(), let high = positive.max(), sigmas.allSatisfy(\.isFinite) else { return nil }

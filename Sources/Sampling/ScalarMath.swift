@@ -1,6 +1,6 @@
 import Foundation
 
-/// Single-precision functions of one sigma, rounded correctly but for rare last-bit cases, where the C library's own
+/// Single-precision functions of one sigma, correctly rounded except for rare cases in the last bit. The C library's own
 /// single-precision functions differ between machines. PyTorch's results are within one unit in the last place.
 extension Float {
   static func log(_ x: Float) -> Float { Float(Foundation.log(Double(x))) }

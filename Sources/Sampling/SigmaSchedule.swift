@@ -5,10 +5,11 @@ import Settings
 public enum SigmaSchedule {
   /// The descending sigmas of `steps` steps, in single precision as PyTorch computes them.
   ///
-  /// There is one sigma more than steps, and the last is 0. Exceptions: `klOptimal` ends above 0, and `ddim` decides the number
-  /// itself. If the penultimate sigma is discarded, the schedule is computed for one step more and its last sigma but one is
-  /// removed. `automatic` means the sampler's own schedule, or `uniform` if it has none. The sampler LCM replaces the levels of
-  /// the training by its own, unless they are those of flow matching. `tokens`, the number of latent pixels, counts for `flux2`.
+  /// There is one sigma more than steps, and the last is 0. Exceptions: `klOptimal` ends above 0, and `ddim` chooses the number
+  /// itself. If the second-to-last sigma is discarded, the schedule is computed for one step more and then that sigma is
+  /// removed. `automatic` means the sampler's default schedule, or `uniform` if it has none. The sampler LCM replaces the
+  /// training levels by its own, unless they are those of flow matching. `tokens`, the number of latent pixels, is used only by
+  /// `flux2`.
   ///
   /// Source: Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
   /// arXiv:2206.00364, equation 5; k-diffusion's `get_sigmas_*`; the webui's `KDiffusionSampler.get_sigmas`; for
@@ -33,7 +34,7 @@ public enum SigmaSchedule {
     return sigmas
   }
 
-  /// Usually `count` sigmas above 0, then 0.
+  /// The sigmas: for most schedules, `count` of them above 0, then 0.
   private static func sigmas(
     _ schedule: ScheduleID, count: Int, options: ScheduleOptions, levels: any NoiseLevels, alignedSteps: [Double]
   ) -> [Float] {
@@ -81,14 +82,14 @@ public enum SigmaSchedule {
     }
   }
 
-  /// `count` sigmas from `high` to `low` whose roots of exponent `rho` are evenly spaced.
+  /// `count` sigmas from `high` to `low` whose `rho`-th roots are evenly spaced.
   static func karras(_ count: Int, _ low: Double, _ high: Double, rho: Double) -> [Float] {
     let start = pow(high, 1 / rho)
     let span = Float(pow(low, 1 / rho) - start)
     return linspace(0, 1, count).map { Float.pow(Float(start) + $0 * span, rho) }
   }
 
-  /// Eleven levels that were optimised for a family, log-linear between them.
+  /// Interpolates eleven levels that were optimised for a family, linear in their logarithms.
   private static func alignYourSteps(_ count: Int, table: [Double]) -> [Float] {
     guard count != table.count else { return table.map { Float($0) } }
     let logs = table.reversed().map { log($0) }
@@ -99,7 +100,7 @@ public enum SigmaSchedule {
     }
   }
 
-  /// `count` evenly spaced values, with PyTorch's rounding: from both ends towards the middle, product and sum fused.
+  /// `count` evenly spaced values, rounded as in PyTorch: from both ends towards the middle, with product and sum fused.
   static func linspace(_ start: Float, _ end: Float, _ count: Int) -> [Float] {
     guard count > 1 else { return [start] }
     let step = (end - start) / Float(count - 1)
@@ -113,13 +114,13 @@ public enum SigmaSchedule {
 
 /// The settings of a schedule besides its name and its steps.
 public struct ScheduleOptions: Codable, Hashable, Sendable {
-  /// Whether the last sigma but one is removed, even if the sampler does not require it.
+  /// Whether the second-to-last sigma is removed, even if the sampler does not require it.
   public var discardsPenultimateSigma: Bool
   /// The smallest sigma; 0 for the model's.
   public var sigmaMin: Double
   /// The largest sigma; 0 for the model's.
   public var sigmaMax: Double
-  /// The exponent of `karras` and `polyexponential`; 0 for their own.
+  /// The exponent of `karras` and `polyexponential`; 0 for their defaults.
   public var rho: Double
   /// The first parameter of `beta`.
   public var betaAlpha: Double
@@ -128,7 +129,7 @@ public struct ScheduleOptions: Codable, Hashable, Sendable {
   /// Whether 0.1 and 10 replace the model's smallest and largest sigma.
   public var usesOldRange: Bool
 
-  /// The defaults are those of the webui.
+  /// Creates options; the defaults are those of the webui.
   public init(
     discardsPenultimateSigma: Bool = false, sigmaMin: Double = 0, sigmaMax: Double = 0, rho: Double = 0,
     betaAlpha: Double = 0.6, betaBeta: Double = 0.6, usesOldRange: Bool = false

@@ -1,9 +1,9 @@
 import Settings
 
-/// The noise levels that the network was trained on: one sigma per timestep, and the mapping between the two.
+/// The noise levels that the network was trained on: one sigma for each timestep, and the mapping between the two.
 ///
-/// Sigma is √((1 − ᾱ) / ᾱ); between two timesteps log sigma is linear, so timesteps may be fractional.
-/// Source: k-diffusion's `DiscreteSchedule`; the betas are those of Stable Diffusion 1, 2 and XL.
+/// Sigma is √((1 − ᾱ) / ᾱ). Log sigma is linear between two timesteps, so timesteps may be fractional. Source: k-diffusion's
+/// `DiscreteSchedule`; the betas are those of Stable Diffusion 1, 2 and XL.
 public struct TrainingSchedule: Hashable, Sendable {
   /// ᾱ of every timestep, descending.
   public let alphasCumprod: [Float]
@@ -11,7 +11,7 @@ public struct TrainingSchedule: Hashable, Sendable {
   public let sigmas: [Float]
   /// Eleven sigmas, from the highest, for `ScheduleID.alignYourSteps`.
   public var alignedSteps = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029]
-  /// How the levels are those of flow matching; nil if the network predicts noise.
+  /// The levels of flow matching; nil if the network predicts noise.
   public let flow: FlowLevels?
   private let logSigmas: [Float]
   /// Whether every noise level is rounded to a whole timestep.
@@ -34,13 +34,13 @@ public struct TrainingSchedule: Hashable, Sendable {
     }
   }()
 
-  /// The 1000 timesteps of a model.
+  /// Creates the 1000 timesteps of a model.
   ///
   /// - Parameters:
   ///   - alphasCumprod: ᾱ of each timestep, descending and between 0 and 1; nil for those of Stable Diffusion.
   ///   - noise: With a zero terminal signal-to-noise ratio, √ᾱ is stretched until the last one is almost 0 (Lin et al. 2023,
   ///     arXiv:2305.08891).
-  ///   - isDowncast: Whether ᾱ and everything computed from it is in half precision, as in the webui up to 1.7.
+  ///   - isDowncast: Whether ᾱ and everything computed from it are in half precision, as in the webui up to 1.7.
   ///   - isQuantized: Whether a noise level has the timestep of the nearest sigma, as with the webui's `enable_quantization`.
   public init(
     alphasCumprod: [Double]? = nil, noise: TrainingNoiseChoice = .standard, isDowncast: Bool = false,
@@ -62,7 +62,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     self.init(alphasCumprod: alphas, isQuantized: isQuantized, round: round)
   }
 
-  /// A schedule with these ᾱ, descending and between 0 and 1; at least two.
+  /// Creates a schedule from ᾱ: at least two values, descending and between 0 and 1.
   public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, isQuantized: false, round: { $0 }) }
 
   private init(alphasCumprod: [Float], isQuantized: Bool, round: (Float) -> Float) {
@@ -74,7 +74,7 @@ public struct TrainingSchedule: Hashable, Sendable {
     logSigmas = sigmas.map { round(.log($0)) }
   }
 
-  /// The levels of flow matching; they have no ᾱ.
+  /// Creates the levels of flow matching; they have no ᾱ.
   init(_ flow: FlowLevels) {
     alphasCumprod = []
     isQuantized = false
@@ -110,11 +110,12 @@ public struct TrainingSchedule: Hashable, Sendable {
     return (1 - clamped) * Float(low) + clamped * Float(low + 1)
   }
 
-  /// The fraction of the noise that is gone at a noise level, as the webui counts: 0 at the last timestep, 0.999 at the first.
+  /// The fraction of the noise that has been removed at a noise level, as the webui counts it: 0 at the last timestep, 0.999 at
+  /// the first.
   ///
   /// - Parameters:
   ///   - sigma: The noise level.
-  ///   - sampler: LCM has levels of its own; the webui takes their index for a timestep.
+  ///   - sampler: LCM has its own levels; the webui uses their index as a timestep.
   /// - Returns: 0 to 0.999.
   public func completedPart(atSigma sigma: Float, of sampler: SamplerID) -> Float {
     let levels = sampler == .lcm && flow == nil ? LCMLevels(self).sigmas : sigmas
@@ -125,12 +126,12 @@ public struct TrainingSchedule: Hashable, Sendable {
     return completedPart(atTimestep: Float(levels.count > 1000 ? nearest * 1000 / levels.count : nearest))
   }
 
-  /// The fraction of the noise that is gone at a timestep, which is rounded down.
+  /// The fraction of the noise that has been removed at a timestep, which is rounded down.
   public func completedPart(atTimestep timestep: Float) -> Float {
     Float(999 - Self.whole(timestep, below: 1000)) / 1000
   }
 
-  /// The timestep rounded down and clamped; 0 for NaN, which samplers may compute from levels that are infinite.
+  /// The timestep rounded down and clamped. 0 for NaN, which samplers may compute from infinite levels.
   private static func whole(_ timestep: Float, below count: Int) -> Int {
     timestep > 0 ? Int(min(timestep, Float(count - 1))) : 0
   }

@@ -1,7 +1,7 @@
 import Foundation
 import Settings
 
-/// The continuous time of UniPC, from 1/1000 to 1: between the training's timesteps log α is linear.
+/// The continuous time of UniPC, from 1/1000 to 1. Log α is linear between the training's timesteps.
 ///
 /// Source: DPM-Solver's discrete `NoiseScheduleVP`, arXiv:2206.00927.
 struct UniPCTime {
@@ -11,10 +11,10 @@ struct UniPCTime {
 
   private var total: Double { Double(logAlphas.count) }
 
-  /// The time at a timestep of the training, as the webui computes it for an image that does not begin with noise alone.
+  /// The time at a timestep of the training, as the webui computes it for an image that does not start from pure noise.
   static func time(atTimestep timestep: Int) -> Double { Double(timestep) / 1000 + 1 / 1000 }
 
-  /// The levels between `steps` steps, from a time on.
+  /// The levels between `steps` steps, starting at a time.
   func levels(_ skipType: UniPCSkipType, steps: Int, from start: Double = 1) -> [UniPC.Level] {
     guard steps > 0 else { return [level(at: start)] }
     let times: [Double]

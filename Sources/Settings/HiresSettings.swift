@@ -1,31 +1,31 @@
 import JSON
 
-/// The settings of the second pass (the webui's hires fix), and a row for each. The first pass's result is enlarged,
-/// noised again and denoised again.
+/// The settings of the second pass (the webui's hires fix), and a row for each. The second pass enlarges the first pass's
+/// result, adds noise, and denoises it again.
 public struct HiresSettings: Hashable, Sendable {
   /// How much noise is added back, from 0 (none) to 1 (all).
   public var denoisingStrength = 0.7
   /// The factor by which width and height grow, unless a size is given.
   public var scale = 2.0
-  /// How much of the second pass's first noise is added once more, as a factor; 0 for none.
+  /// A factor: how much of its initial noise the second pass adds once more; 0 for none.
   public var extraNoise = 0.0
   /// The width of the second pass, in pixels; 0 derives it from the height.
   public var resizeX = 0
   /// The height of the second pass, in pixels; 0 derives it from the width.
   public var resizeY = 0
-  /// Sampling steps of the second pass; 0 for as many as in the first.
+  /// Sampling steps of the second pass; 0 means as many as in the first pass.
   public var steps = 0
   /// The strength of classifier-free guidance; 0 for the first pass's.
   public var cfgScale = 0.0
-  /// The guidance that the network reads, as `distilledCFGScale` of the first pass; 0 for the first pass's.
+  /// The `distilledCFGScale` of the second pass; 0 for the first pass's.
   public var distilledCFGScale = 0.0
   /// Which pass a refiner finishes.
   public var refinerPass = RefinerPass.second
-  /// The fraction of all tokens that is merged; 0 for the first pass's.
+  /// The fraction of all tokens that are merged; 0 for the first pass's.
   public var tokenMergingRatio = 0.0
-  /// The part in which guidance applies; nil for the first pass's.
+  /// The part of the pass in which guidance applies; nil for the first pass's.
   public var guidanceInterval: PassInterval?
-  /// What replaces the first pass's `cfgRescale`; nil for the same. So are the next four.
+  /// Replaces the first pass's `cfgRescale`; nil for the same value. The next four work the same way.
   public var cfgRescale: Double?
   /// See `PassSettings.apgEta`.
   public var apgEta: Double?
@@ -35,7 +35,7 @@ public struct HiresSettings: Hashable, Sendable {
   public var apgMomentum: Double?
   /// See `PassSettings.skipLayerScale`.
   public var skipLayerScale: Double?
-  /// Every how many calls the network is computed; 0 for as often as in the first pass.
+  /// The network is computed every N-th call; 0 means as in the first pass.
   public var featureForecast = 0
   /// The checkpoint; nil for the first pass's.
   public var checkpoint: ModelReference?
@@ -47,7 +47,7 @@ public struct HiresSettings: Hashable, Sendable {
   public var prompt = ""
   /// The negative prompt; empty for the first pass's.
   public var negativePrompt = ""
-  /// What enlarges the image; nil means the first latent filter, and is not recorded in infotexts.
+  /// What enlarges the image; nil means the first latent filter, and infotexts do not record it.
   public var upscaler: UpscalerReference?
 
   /// The webui's defaults.
@@ -74,8 +74,8 @@ extension HiresSettings: SettingsPart {
     settings.hires = hires
   }
 
-  /// One row for each property. The job id has an object of its own for them, which holds what the second pass does;
-  /// its size is computed from `hr_scale` or `hr_resize_*`.
+  /// One row for each property. The job id has a separate object for the second pass, which holds its effective settings; its
+  /// size is computed from `hr_scale` or `hr_resize_*`.
   @RowTable static var rows: [SettingRow] {
     row(
       "denoising_strength", \.denoisingStrength, .number(0...1),
@@ -87,7 +87,7 @@ extension HiresSettings: SettingsPart {
       request: .field(nil, worker: 0), plot: ["Denoising"], ingredients: .always)
     row(
       "img2img_extra_noise", \.extraNoise, .number(0...100),
-      "How much of its noise the second pass adds to the image once more; it makes details.",
+      "How much of its initial noise the second pass adds to the image once more, which creates details.",
       effect: .computed(as: "extra_noise") { image in
         image.hires.flatMap {
           JSONValue.number($0.extraNoise).only(if: $0.extraNoise != 0 && image.sampledAgain != nil)
@@ -121,7 +121,7 @@ extension HiresSettings: SettingsPart {
       request: .field(0, worker: 0), ingredients: .always)
     row(
       "hr_second_pass_steps", \.steps, .integer(0...10_000, multipleOf: 1),
-      "Sampling steps of the second pass; 0 for as many as in the first.",
+      "Sampling steps of the second pass; 0 means as many as in the first pass.",
       effect: .computed(as: "steps") { $0.sampledAgain.map { .integer(Int64($0.steps)) } },
       infotext: [
         .entry("Hires steps", at: 1070, reading: .together, when: { $0.second != nil && $0.hires?.steps != 0 })

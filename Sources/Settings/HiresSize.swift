@@ -1,7 +1,7 @@
 /// The size that the first pass is enlarged to, and the part that is kept.
 ///
-/// Sizes are rounded as in the webui: fractions of pixels are dropped, and latents have an eighth of the size, rounded
-/// down. Families that need other multiples have their sides rounded down to those.
+/// Sizes are rounded as in the webui: fractions of pixels are dropped, and sides of latents are an eighth of the image's,
+/// rounded down. For families that need other multiples, sides are rounded down to those.
 public struct HiresSize: Hashable, Sendable {
   /// The width in pixels before cropping; often not a multiple of 8.
   public var width: Int
@@ -12,7 +12,7 @@ public struct HiresSize: Hashable, Sendable {
   /// The latent rows that are kept.
   public var rows: Range<Int>
 
-  /// Pixels per latent pixel, along a side.
+  /// Image pixels per latent pixel, along each side.
   public let pixelsPerPlace: Int
 
   /// The image's width in pixels.
@@ -20,13 +20,13 @@ public struct HiresSize: Hashable, Sendable {
   /// The image's height in pixels.
   public var finalHeight: Int { pixelsPerPlace * rows.count }
 
-  /// The size of the second pass.
+  /// Computes the size of the second pass.
   ///
   /// - Parameters:
   ///   - hires: The second pass. If it gives both sides, the image is enlarged to cover them and then cropped.
   ///   - firstWidth: The first pass's width in pixels.
   ///   - firstHeight: The first pass's height in pixels.
-  ///   - geometry: Of the latents that are sampled in the second pass.
+  ///   - geometry: The geometry of the latents that are sampled in the second pass.
   public init(
     _ hires: HiresSettings, firstWidth: Int, firstHeight: Int,
     geometry: LatentGeometry = FamilyID.stableDiffusion.traits.geometry
@@ -46,15 +46,15 @@ public struct HiresSize: Hashable, Sendable {
       (width, height) = isNarrower ? (x, x * firstHeight / firstWidth) : (y * firstWidth / firstHeight, y)
       surplus = ((width - x) / multiple, (height - y) / multiple)
     }
-    let places = multiple / pixelsPerPlace
-    columns = Self.middle(width / multiple, without: surplus.x, places)
-    rows = Self.middle(height / multiple, without: surplus.y, places)
+    let step = multiple / pixelsPerPlace
+    columns = Self.middle(width / multiple, without: surplus.x, step)
+    rows = Self.middle(height / multiple, without: surplus.y, step)
   }
 
-  /// The latent pixels in the middle; lengths are in multiples of the image's sides, each of which has `places` latent pixels.
-  private static func middle(_ length: Int, without surplus: Int, _ places: Int) -> Range<Int> {
+  /// The latent pixels in the middle. Lengths count multiples of the image's sides; each multiple has `step` latent pixels.
+  private static func middle(_ length: Int, without surplus: Int, _ step: Int) -> Range<Int> {
     let start = min(surplus / 2, length)
-    return start * places..<max(start, length - (surplus + 1) / 2) * places
+    return start * step..<max(start, length - (surplus + 1) / 2) * step
   }
 }
 

@@ -1,7 +1,7 @@
 import JSON
 
 extension ImageSettings {
-  /// Writes the settings as a plan holds them: as requested, with the paths of the models.
+  /// Writes the settings in the form of plans: as requested, with the paths of the models.
   public func writePlanned(to writer: inout JSONWriter) {
     writer.object { writer in
       for row in SettingRow.ofEveryPass where row.isShown(self) {
@@ -19,7 +19,7 @@ extension ImageSettings {
 }
 
 extension SettingsInUse {
-  /// Writes the settings as the manifest shows them: models by name, and `automatic` replaced by what runs.
+  /// Writes the settings in the form of the manifest: models by name, and `automatic` replaced by the schedule that runs.
   public func writeShown(to writer: inout JSONWriter) {
     writer.object { writer in
       for row in SettingRow.ofEveryPass where row.kind != .folders { write(row, to: &writer) }
@@ -52,7 +52,7 @@ extension ImageSettings {
 
   private mutating func read(_ json: JSONValue, _ rows: [SettingRow]) throws(JSONError) {
     guard case .object(let members) = json else { throw JSONError(reason: "found \(json), expected settings") }
-    // Plans hold the settings in the order of the rows, so the next one is nearly always there at once.
+    // Plans hold the settings in the order of the rows, so the next row is nearly always the right one.
     var next = 0
     for row in rows {
       if next >= members.count || members[next].name != row.key {
@@ -70,7 +70,7 @@ extension ImageSettings {
 }
 
 extension SettingValue {
-  /// The value for people: models and upscalers by name.
+  /// The value for readers: models and upscalers by name.
   package var json: JSONValue {
     switch self {
     case .text(let text): .string(text)

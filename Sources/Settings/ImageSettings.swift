@@ -1,4 +1,4 @@
-/// Every setting of one image, resolved: all defaults are filled in and all random seeds are drawn.
+/// All settings of one image, resolved: all defaults are filled in and all random seeds are drawn.
 ///
 /// The settings of the first pass can be read and changed directly: `settings.cfgScale`.
 @dynamicMemberLookup
@@ -8,10 +8,10 @@ public struct ImageSettings: Hashable, Sendable {
   /// The second pass (hires fix); nil for an image that is made in one pass.
   public var hires: HiresSettings?
 
-  /// The defaults of a recipe, with a seed that still has to be set.
+  /// The defaults of a recipe; the seed must still be set.
   public init() { base = PassSettings() }
 
-  /// An image that is made in one pass.
+  /// Creates an image that is made in one pass.
   public init(_ pass: PassSettings) { base = pass }
 
   /// A setting of the first pass.
@@ -38,7 +38,7 @@ extension ImageSettings {
     var second = base
     (second.width, second.height) = (size.width, size.height)
     if let checkpoint = hires.checkpoint {
-      // Each family has a shift of its own.
+      // Each family has its own shift.
       if checkpoint.family != base.model.family { second.shift = 0 }
       second.model = checkpoint
     }

@@ -7,7 +7,7 @@ public struct Job: Hashable, Sendable {
   /// The resolved settings.
   public var settings: ImageSettings
 
-  /// A job with these settings at this index.
+  /// Creates a job with these settings at this index.
   public init(index: Int, axes: [AxisPosition], settings: ImageSettings) {
     self.index = index
     self.axes = axes
@@ -24,7 +24,7 @@ public struct AxisPosition: Codable, Hashable, Sendable {
   /// The value as labels show it.
   public var title: String
 
-  /// A position on the named axis.
+  /// Creates a position on the named axis.
   public init(name: String, value: String, title: String) {
     self.name = name
     self.value = value

@@ -2,19 +2,19 @@ import JSON
 
 /// The settings of one pass through the noise levels, and a row for each.
 ///
-/// To add a setting, add a property and a row here (or to `HiresSettings`, if only the second pass has it), and read
-/// the property in the code that it affects.
+/// To add a setting, add a property and a row here (or in `HiresSettings` if only the second pass has it), and read the
+/// property in the code that it affects.
 public struct PassSettings: Hashable, Sendable {
   // MARK: Models
 
   /// The checkpoint to use.
   public var model = ModelReference.demo
-  /// A VAE file or folder that replaces the checkpoint's own, or `ownVAE`; nil for the one beside the checkpoint, or else its
-  /// own.
+  /// A VAE file or folder that replaces the checkpoint's own, or `ownVAE`. nil means the one next to the checkpoint if there is
+  /// one, otherwise the checkpoint's own.
   public var vae: ModelReference?
-  /// A checkpoint whose text encoders are used instead of the model's own; nil for its own.
+  /// A checkpoint whose text encoders are used instead of the model's own; nil for the model's own.
   public var textEncoder: ModelReference?
-  /// Files with text encoders, for checkpoints whose parts are in files of their own; what they lack is looked for.
+  /// Files with text encoders, for checkpoints that do not contain them. Encoders that are still missing are searched for.
   public var textEncoders: [ModelReference] = []
   /// The checkpoint that finishes the image; nil for one checkpoint throughout.
   public var refiner: ModelReference?
@@ -23,7 +23,7 @@ public struct PassSettings: Hashable, Sendable {
   /// The folders whose `lora/`, `Lora/` and `embeddings/` are searched for the prompts' LoRAs and embeddings, in this
   /// order; empty if the prompts use none.
   public var adapterFolders: [String] = []
-  /// The folders that are searched for text encoders and VAEs in files of their own, in this order; empty for Stable
+  /// The folders that are searched for text encoders and VAEs in separate files, in this order; empty for Stable
   /// Diffusion.
   public var partFolders: [String] = []
 
@@ -33,9 +33,9 @@ public struct PassSettings: Hashable, Sendable {
   public var prompt = ""
   /// What guidance steers away from.
   public var negativePrompt = ""
-  /// The text that dynamic prompts made the prompt of; empty if they did not.
+  /// The text that dynamic prompts turned into the prompt; empty if there is none.
   public var promptTemplate = ""
-  /// The text that dynamic prompts made the negative prompt of; empty if they did not.
+  /// The text that dynamic prompts turned into the negative prompt; empty if there is none.
   public var negativePromptTemplate = ""
   /// How the weights of both prompts are applied.
   public var emphasis = EmphasisChoice.original
@@ -50,9 +50,9 @@ public struct PassSettings: Hashable, Sendable {
   public var steps = 20
   /// The strength of classifier-free guidance; 1 turns it off.
   public var cfgScale = 7.0
-  /// The guidance that networks read which were distilled for it, such as Flux.1 dev's.
+  /// The guidance scale for networks that take it as an input, such as Flux.1 dev's.
   public var distilledCFGScale = 3.5
-  /// The shift of the noise levels of flow matching: σ(u) = a u / (1 + (a − 1) u); 0 for the family's own.
+  /// The shift of the noise levels of flow matching: σ(u) = a u / (1 + (a − 1) u); 0 for the family's default.
   public var shift = 0.0
   /// The sampler.
   public var sampler = SamplerID.dpmPP2M
@@ -87,7 +87,7 @@ public struct PassSettings: Hashable, Sendable {
   public var subseed: Int64 = -1
   /// How much of the subseed's noise is mixed in, 0 to 1.
   public var subseedStrength = 0.0
-  /// The width in pixels of the image whose noise is centred in this one's; 0 or less for none.
+  /// The width in pixels of the image whose noise is placed in the centre of this one's; 0 or less for none.
   public var seedResizeFromW = -1
   /// The height that goes with `seedResizeFromW`.
   public var seedResizeFromH = -1
@@ -117,7 +117,7 @@ public struct PassSettings: Hashable, Sendable {
   public var sigmaMin = 0.0
   /// The schedule's largest sigma; 0 for the model's.
   public var sigmaMax = 0.0
-  /// The exponent of the Karras and polyexponential schedules; 0 for their own.
+  /// The exponent of the Karras and polyexponential schedules; 0 for their defaults.
   public var rho = 0.0
   /// The first parameter of the beta schedule's distribution.
   public var betaDistAlpha = 0.6
@@ -142,19 +142,20 @@ public struct PassSettings: Hashable, Sendable {
   public var skipEarlyCond = 0.0
   /// The part of the pass in which guidance applies; other calls omit the negative prompt.
   public var guidanceInterval = PassInterval.whole
-  /// How far guidance's result is brought back to the deviation of the prompt's own, 0 to 1.
+  /// How much the standard deviation of the result is corrected to that of the prompt's own result, from 0 (not at all) to 1.
   public var cfgRescale = 0.0
-  /// How much of guidance along the prompt's own result counts; 1 for all of it, which is plain guidance.
+  /// How much of the part of guidance that is parallel to the prompt's own result counts; 1 for all of it, which is plain
+  /// guidance.
   public var apgEta = 1.0
   /// The largest norm of guidance before it is scaled; 0 for no limit.
   public var apgNormThreshold = 0.0
   /// How much of the guidance of earlier calls is added; 0 for none.
   public var apgMomentum = 0.0
-  /// How strongly the image is steered away from what the network makes without some layers; 0 for not at all.
+  /// How strongly the image is steered away from the network's result without some layers; 0 for not at all.
   public var skipLayerScale = 0.0
-  /// The layers that are left out for that.
+  /// The layers that are skipped for that.
   public var skipLayers = LayerList.standard
-  /// The part of the pass in which they are.
+  /// The part of the pass in which they are skipped.
   public var skipLayerInterval = PassInterval.skippedLayers
 
   // MARK: The networks
@@ -174,27 +175,27 @@ public struct PassSettings: Hashable, Sendable {
 
   /// Whether the faces of the finished image are restored.
   public var restoreFaces = false
-  /// The network that restores them.
+  /// The network that restores faces.
   public var faceRestorationModel = FaceRestorationModel.codeFormer
-  /// How much of a face as it was CodeFormer keeps, 0 to 1: 0 changes it most.
+  /// How much of the original face CodeFormer keeps, from 0 (least) to 1.
   public var codeFormerWeight = 0.5
-  /// Whether the image before its faces are restored is kept too.
+  /// Whether to keep the image before its faces were restored too.
   public var savesBeforeFaces = false
-  /// The folders that are searched for the networks, in this order; empty if no faces are restored.
+  /// The folders that are searched for the networks that restore faces, in this order; empty if no faces are restored.
   public var faceFolders: [String] = []
 
   // MARK: Files
 
   /// The format of the image's file.
   public var format = FileFormat.png
-  /// Further formats in which the image is kept, each in a file of its own.
+  /// Further formats in which the image is kept, each in its own file.
   public var otherFormats: [FileFormat] = []
   /// The quality of JPEG and WebP, 1 to 100.
   public var quality = 80
   /// Whether WebP keeps the pixels exactly.
   public var webPLossless = false
 
-  /// The pattern of the files' names without their endings, see `FileNamePattern`; empty for the default.
+  /// The pattern of the file names without extensions, see `FileNamePattern`; empty for the default.
   public var fileName = ""
 
   // MARK: Memory
@@ -204,7 +205,7 @@ public struct PassSettings: Hashable, Sendable {
   /// How much memory weights may take.
   public var weightPacking = WeightPackingChoice.auto
 
-  /// The defaults of a recipe, with a seed that still has to be set.
+  /// The defaults of a recipe; the seed must still be set.
   public init() {}
 }
 
@@ -216,7 +217,7 @@ extension PassSettings: SettingsPart {
     guard let offset = MemoryLayout<PassSettings>.offset(of: path) else {
       return { $0.base[keyPath: path].settingValue }
     }
-    // A run of many jobs reads every row of each: by its offset, a property is read without a walk along the key path.
+    // A run of many jobs reads every row of each job. Reading a property by its offset avoids a slow walk along the key path.
     return { settings in
       withUnsafePointer(to: settings.base) { base in
         UnsafeRawPointer(base).load(fromByteOffset: offset, as: Value.self).settingValue
@@ -239,7 +240,7 @@ extension PassSettings: SettingsPart {
       request: .option("sd_model_checkpoint"), plot: ["Checkpoint name"], ingredients: .always)
     row(
       "vae", aliases: ["sd_vae"], \.vae, .vae,
-      "A VAE file or folder that replaces the checkpoint's own; none for its own even if NAME.vae.pt lies beside it.",
+      "A VAE file or folder that replaces the checkpoint's own; none keeps its own even if there is a NAME.vae.pt.",
       effect: .computed { $0.ingredients.vae.map { .string($0.sha256) } ?? .null },
       infotext: [
         .computed("VAE hash", at: 90) { $0.ingredients.vae.map { .string($0.shortHash) } },
@@ -249,13 +250,13 @@ extension PassSettings: SettingsPart {
       request: .option("sd_vae"), plot: ["VAE"], ingredients: .always, stage: SettingRow.vaeStage)
     row(
       "text_encoder", \.textEncoder, .otherModel,
-      "A checkpoint whose text encoders the model uses, and whose VAE if it has none: completes a file with a UNet alone.",
+      "A checkpoint whose text encoders are used, and whose VAE if the model has none: completes a UNet alone.",
       effect: .computed { $0.ingredients.textEncoder.map { .string($0.pixelDigest) } },
       infotext: [.computed("Text encoder", at: 1815) { $0.ingredients.textEncoder.map { .string($0.title) } }],
       ingredients: .always, isShown: { $0.textEncoder != nil })
     row(
       "text_encoders", aliases: ["forge_additional_modules"], \.textEncoders, .models,
-      "The files of text encoders, if they are not in the checkpoint; those that are missing are looked for.",
+      "The files of text encoders that the checkpoint does not contain; those that are not given are searched for.",
       effect: .computed { image in
         image.ingredients.textEncoders.map { .array($0.map { .string($0.pixelDigest) }) }
       },
@@ -265,7 +266,7 @@ extension PassSettings: SettingsPart {
       request: .option("forge_additional_modules"), ingredients: .always, isShown: { !$0.textEncoders.isEmpty })
     row(
       "part_places", \.partFolders, .folders,
-      "The folders that are searched for text encoders and VAEs in files of their own.",
+      "The folders that are searched for separate files of text encoders and VAEs.",
       effect: .none, ingredients: .always, isShown: { !$0.partFolders.isEmpty })
     row(
       "refiner_checkpoint", \.refiner, .otherModel,
@@ -296,12 +297,12 @@ extension PassSettings: SettingsPart {
       "negative_prompt", \.negativePrompt, .text, "What the image should not show.", effect: .always,
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
     row(
-      "prompt_template", \.promptTemplate, .text, "What dynamic prompts made the prompt of.", effect: .none,
+      "prompt_template", \.promptTemplate, .text, "What dynamic prompts turned into the prompt.", effect: .none,
       infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], isDerived: true,
       isShown: { !$0.promptTemplate.isEmpty })
     row(
       "negative_prompt_template", \.negativePromptTemplate, .text,
-      "What dynamic prompts made the negative prompt of.", effect: .none,
+      "What dynamic prompts turned into the negative prompt.", effect: .none,
       infotext: [.entry("Negative Template", at: 1901, when: { !$0.settings.negativePromptTemplate.isEmpty })],
       isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
     row(
@@ -317,7 +318,7 @@ extension PassSettings: SettingsPart {
     // MARK: The image and its sampler
     row(
       "seed", \.seed, .seed,
-      "The seed of the noise; -1 draws one and keeps it in the run folder; nightly 16 adds 16 new seeds each date.",
+      "The seed of the noise; -1 draws one and keeps it in the run folder; nightly 16 adds 16 new seeds every date.",
       effect: .always, infotext: [.entry("Seed", at: 50, reading: .together, when: { _ in true })],
       request: .field(-1, worker: -1), plot: ["Seed"])
     row(
@@ -330,7 +331,7 @@ extension PassSettings: SettingsPart {
       request: .field(7.0, worker: 7.0), plot: ["CFG Scale"])
     row(
       "distilled_cfg_scale", \.distilledCFGScale, .number(0...1000),
-      "The guidance that the network of Flux.1 dev reads; other networks do not.",
+      "The guidance scale that Flux.1 dev's network takes as an input; other networks ignore it.",
       effect: .computed { image in
         JSONValue.number(image.settings.effectiveDistilledCFGScale)
           .only(if: image.settings.traits.readsDistilledGuidance)
@@ -362,7 +363,7 @@ extension PassSettings: SettingsPart {
       request: .field(nil, worker: "Euler a"), plot: ["Sampler"], ingredients: .ofPrompts)
     row(
       "scheduler", aliases: ["k_sched_type"], \.scheduler, .schedule,
-      "The noise schedule; automatic is the sampler's own.",
+      "The noise schedule; automatic means the sampler's default.",
       effect: .computed {
         JSONValue.string($0.settings.effectiveSchedule.rawValue).only(if: $0.settings.base.scheduleMatters)
       },
@@ -455,7 +456,7 @@ extension PassSettings: SettingsPart {
       infotext: [.entry("Variation seed strength", at: 120)], request: .field(0, worker: 0), plot: ["Var. strength"])
     row(
       "seed_resize_from_w", \.seedResizeFromW, .integer(-1...8192, multipleOf: 1),
-      "The width of the image whose noise is centred in this one's; 0 or less for none.",
+      "The width of the image whose noise is placed in the centre of this one's; 0 or less for none.",
       effect: .when { $0.settings.seedResizeMatters },
       infotext: [
         .computed("Seed resize from", at: 130) {
@@ -575,7 +576,7 @@ extension PassSettings: SettingsPart {
       stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
     row(
       "cfg_rescale", aliases: ["rescale_cfg"], \.cfgRescale, .number(0...1),
-      "How far guidance's result is brought back to the contrast of the prompt's own result; 0 for not at all.",
+      "How much the result's contrast is corrected to that of the prompt's own result, from 0 (not at all) to 1.",
       effect: .byPass({ $0.effectiveCFGRescale }, off: 0),
       infotext: [
         // Forge's extensions write the first key, those of the webui the others.
@@ -586,7 +587,7 @@ extension PassSettings: SettingsPart {
       plot: ["Rescale CFG", "CFG Rescale"], stage: { _ in .duringFirstPass }, isShown: { $0.cfgRescale != 0 })
     row(
       "apg_eta", \.apgEta, .number(-10...10),
-      "Adaptive projected guidance: how much of guidance along the prompt's own result counts; 1 is plain guidance.",
+      "Adaptive projected guidance: the share kept of what is parallel to the prompt's own result; 1 is plain.",
       effect: .byPass({ $0.effectiveAPGEta }, off: 1),
       infotext: [.byPass("APG Eta", at: 1632, { $0.effectiveAPGEta }, off: 1)], plot: ["APG Eta"],
       stage: { _ in .duringFirstPass }, isShown: { $0.apgEta != 1 })
@@ -606,13 +607,13 @@ extension PassSettings: SettingsPart {
       plot: ["APG Momentum"], stage: { _ in .duringFirstPass }, isShown: { $0.apgMomentum != 0 })
     row(
       "skip_layer_guidance_scale", \.skipLayerScale, .number(0...100),
-      "How strongly a Stable Diffusion 3 image is steered away from what the network makes without some layers.",
+      "How strongly a Stable Diffusion 3 image is steered away from the network's result without some layers.",
       effect: .byPass({ $0.effectiveSkipLayerScale }, off: 0),
       infotext: [.byPass("Skip layer guidance scale", at: 1640, { $0.effectiveSkipLayerScale }, off: 0)],
       stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerScale != 0 })
     row(
       "skip_layer_guidance_layers", \.skipLayers, .layers,
-      "The layers that skip_layer_guidance_scale leaves out, counted from 0.",
+      "The layers that skip_layer_guidance_scale skips, counted from 0.",
       effect: .when { $0.inAnySampling(\.skipsLayers) },
       infotext: [
         .computed("Skip layer guidance layers", at: 1642, reading: .byKind) { image in
@@ -649,7 +650,7 @@ extension PassSettings: SettingsPart {
     row(
       "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
       "Computes the network every N-th call and forecasts its features in between: an approximation.",
-      // The steps before the first forecast: they were four once.
+      // How many steps pass before the first forecast. There used to be four.
       effect: .computed { image in
         JSONValue.array([.integer(Int64(image.settings.featureForecast)), 3])
           .only(if: image.settings.base.forecastMatters)
@@ -680,13 +681,13 @@ extension PassSettings: SettingsPart {
       stage: { _ in .decoding }, isShown: { $0.restoreFaces || $0.faceRestorationModel != .codeFormer })
     row(
       "code_former_weight", \.codeFormerWeight, .number(0...1),
-      "How much of a face as it was CodeFormer keeps: 0 changes it most.",
+      "How much of the original face CodeFormer keeps, from 0 (least) to 1.",
       effect: .when { $0.settings.restoreFaces && $0.settings.faceRestorationModel == .codeFormer },
       request: .option("code_former_weight"), stage: { _ in .decoding },
       isShown: { $0.restoreFaces || $0.codeFormerWeight != 0.5 })
     row(
       "save_images_before_face_restoration", \.savesBeforeFaces, .flag,
-      "Keeps each image as it was before its faces were restored, in a second file.", effect: .none,
+      "Also keeps each image before its faces were restored, in a second file.", effect: .none,
       request: .option("save_images_before_face_restoration"), stage: { _ in .decoding },
       isShown: { $0.savesBeforeFaces })
     row(
@@ -696,11 +697,11 @@ extension PassSettings: SettingsPart {
     // MARK: Files
     row(
       "format", aliases: ["samples_format"], \.format, .choice(FileFormat.allCases.map(\.rawValue)),
-      "The format of the image files. A run converts images that exist in another one, and makes none again for it.",
+      "The format of the image files. If it changes, a run converts existing images and does not make them again.",
       effect: .none, request: .option("samples_format"), stage: { _ in .decoding }, isShown: { $0.format != .png })
     row(
       "also", \.otherFormats, .choices(FileFormat.allCases.map(\.rawValue)),
-      "Further formats in which every image is kept, each in a file of its own beside the first.",
+      "Further formats in which every image is kept, each in its own file next to the first.",
       effect: .none, stage: { _ in .decoding }, isShown: { !$0.otherFormats.isEmpty })
     row(
       "quality", aliases: ["jpeg_quality"], \.quality, .integer(1...100, multipleOf: 1),
@@ -711,7 +712,7 @@ extension PassSettings: SettingsPart {
       effect: .none, request: .option("webp_lossless"), stage: { _ in .decoding }, isShown: { $0.webPLossless })
     row(
       "file_name", aliases: ["samples_filename_pattern"], \.fileName, .text,
-      "The pattern of the image files' names: [date]/[model_name]/[seed]-[axes]. A changed one renames what exists.",
+      "The pattern of the image files' names: [date]/[model_name]/[seed]-[axes]. A change renames existing files.",
       effect: .none, request: .option("samples_filename_pattern"), stage: { _ in .decoding },
       isShown: { !$0.fileName.isEmpty })
 

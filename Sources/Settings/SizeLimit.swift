@@ -5,6 +5,6 @@ public enum SizeLimit {
 }
 
 extension HiresSize {
-  /// Whether every side of the second pass is within the limits.
+  /// Whether all sides of the second pass are within the limits.
   public var isPossible: Bool { [finalWidth, finalHeight, width, height].allSatisfy(SizeLimit.sides.contains) }
 }

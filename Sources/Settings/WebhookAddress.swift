@@ -1,16 +1,16 @@
 /// Where to send notifications: an address that begins with `http://` or `https://`.
 ///
-/// It may hold secrets: a name and password before the host, a token in the query. Everything written or shown uses the
-/// `redacted` form, except the outbox, which needs the whole address to send to.
+/// It may contain secrets: a name and password before the host, a token in the query. Everything that is written or shown uses
+/// the `redacted` form, except for the outbox, which needs the whole address.
 public struct WebhookAddress: Hashable, Sendable {
   /// The whole address, including secrets.
   public let url: String
-  /// The address without secrets: `***` replaces name and password, and the query; the fragment is dropped.
+  /// The address without secrets: name, password and query are replaced by `***`, and the fragment is dropped.
   public let redacted: String
   /// Scheme, host and port in lower case; redirects must not change them.
   public let origin: String
 
-  /// Reads an address; nil for other text, such as one that was shortened to `https://…`.
+  /// Reads an address; nil for other text, such as an address that was shortened to `https://…`.
   public init?(_ text: String) {
     guard let schemeEnd = text.firstRange(of: "://") else { return nil }
     let scheme = text[..<schemeEnd.lowerBound].lowercased()
@@ -49,9 +49,9 @@ public struct WebhookAddress: Hashable, Sendable {
     return port.isEmpty || port == ":" || UInt16(port.dropFirst()).map { $0 > 0 } == true
   }
 
-  /// Whether the redacted form hides something.
+  /// Whether the redacted form hides anything.
   public var hasSecrets: Bool { redacted != url }
 
-  /// Whether this is a redacted form, which cannot be sent to.
+  /// Whether this is a redacted form, to which nothing can be sent.
   public var isRedacted: Bool { url.contains("://***@") || url.hasSuffix("?***") }
 }

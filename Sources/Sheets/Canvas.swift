@@ -1,6 +1,6 @@
 import Imaging
 
-/// A strip of a sheet on which is drawn before it is written.
+/// A strip of a sheet. It is drawn in memory and then written.
 struct Canvas {
   /// Red, green and blue, 0...255.
   struct Color: Hashable {
@@ -21,21 +21,21 @@ struct Canvas {
   /// `[height, width, 3]`.
   private(set) var pixels: [UInt8]
 
-  /// A blank strip.
+  /// Creates a blank strip.
   init(width: Int, height: Int) {
     self.width = width
     self.height = height
     pixels = [UInt8](repeating: 255, count: width * height * 3)
   }
 
-  /// Fills a rectangle, which must be inside.
+  /// Fills a rectangle, which must be inside the strip.
   mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: Color) {
     for row in y..<y + height {
       for column in x..<x + width { set(color, (row * self.width + column) * 3) }
     }
   }
 
-  /// Draws an image, which must be inside.
+  /// Draws an image, which must be inside the strip.
   mutating func put(_ image: RGBImage, x: Int, y: Int) {
     for row in 0..<image.height {
       let start = ((y + row) * width + x) * 3
@@ -54,8 +54,8 @@ struct Canvas {
     }
   }
 
-  /// Blends blue, green, red and coverage into a pixel, where the colours are multiplied by the coverage; pixels outside are
-  /// ignored.
+  /// Blends blue, green, red and coverage into a pixel, with colours that are already multiplied by the coverage. Pixels
+  /// outside are ignored.
   mutating func blend(premultiplied pixel: ArraySlice<UInt8>, x: Int, y: Int) {
     guard x >= 0, x < width, y >= 0, y < height, let coverage = pixel.last, coverage > 0 else { return }
     let index = (y * width + x) * 3

@@ -2,14 +2,15 @@ import Foundation
 import Imaging
 import Settings
 
-/// The images of a run as labelled pages. Pages are written row by row, so ten thousand tiles need the memory of one row.
+/// The images of a run as labelled pages. Pages are written row by row, so even ten thousand tiles need the memory of only one
+/// row.
 public struct ContactSheet {
   private let pages: [SheetPage]
   private let typeface: Typeface
   private let tile: (width: Int, height: Int)
   private let texts: [PNGText]
 
-  /// Lays out a sheet; no image is read yet.
+  /// Lays out a sheet; it reads no images yet.
   ///
   /// - Parameters:
   ///   - cells: The jobs of the run in the recipe's order.
@@ -51,12 +52,12 @@ public struct ContactSheet {
 
   /// Writes a page as a PNG.
   ///
-  /// An image that cannot be read is marked, so that the rest of the page can still be used.
+  /// An image that cannot be read is marked, so that the rest of the page is still useful.
   ///
   /// - Parameters:
   ///   - page: The page, counted from 0.
   ///   - sink: Called with the bytes of the file, piece by piece.
-  /// - Throws: What the sink throws.
+  /// - Throws: The errors of the sink.
   public func write(page: Int, to sink: @escaping ([UInt8]) throws -> Void) throws {
     let page = pages[page]
     let writer = try PNGRowWriter(width: page.width, height: page.height, texts: texts, sink: sink)
@@ -95,7 +96,7 @@ public struct ContactSheet {
     }
   }
 
-  /// Draws a tile with a text instead of an image, with the image's shape.
+  /// Draws a tile in the image's shape, with a text instead of the image.
   private func draw(
     _ text: String, _ cell: SheetCell, x: Int, height: Int, _ ground: Canvas.Color, _ ink: Canvas.Color,
     on canvas: inout Canvas
@@ -118,7 +119,7 @@ public struct ContactSheet {
     let top = height.map { max(0, ($0 - lineHeight * label.lines.count) / 2) } ?? 0
     for (index, line) in label.lines.enumerated() {
       let room = label.width - typeface.width(of: line, size: label.size)
-      // Right-to-left text begins at the right.
+      // Right-to-left text starts at the right.
       let slack = label.isCentered ? room / 2 : typeface.isRightToLeft(line) ? room : 0
       typeface.draw(
         line, x: label.x + slack, baseline: top + index * lineHeight + label.size, size: label.size, color: label.color,
@@ -128,7 +129,7 @@ public struct ContactSheet {
 
   // MARK: Sizes
 
-  /// The longest sides of a tile to try, until everything that belongs on one page fits on it.
+  /// The sizes of tiles to try, largest first, until everything that belongs on one page fits on it.
   private static func tileSides(_ cells: [SheetCell], _ options: SheetOptions) -> [Int] {
     if let tile = options.tile { return [tile] }
     let native = cells.map { max($0.width, $0.height) }.max() ?? 512
@@ -136,7 +137,7 @@ public struct ContactSheet {
     return native <= 512 ? [native] + sides : sides
   }
 
-  /// The smallest box for all images, if their longest side is at most `side`.
+  /// The smallest box for all images if their longest side is at most `side`.
   private static func box(_ cells: [SheetCell], side: Int) -> (width: Int, height: Int) {
     var box = (width: 1, height: 1)
     for cell in cells {

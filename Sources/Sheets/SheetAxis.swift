@@ -3,12 +3,12 @@ import Text
 
 /// An axis of the grid with the steps that occur in the cells, in the order of the recipe.
 ///
-/// The axes of a zip group advance together, so they are one axis here, with several names. A step then has one value per
-/// name.
+/// The axes of a zip group advance together, so they are one axis here, which has several names. A step then has one value for
+/// each name.
 package struct SheetAxis: Hashable {
   /// The names in the recipe: one, or several for a zip group.
   package var names: [String]
-  /// The steps; each has a position for every name.
+  /// The steps; each has one position for every name.
   package var steps: [[AxisPosition]] = []
 
   /// The name for options and addresses.
@@ -17,7 +17,7 @@ package struct SheetAxis: Hashable {
   /// The name for labels, in the user's words.
   package var title: String { names.map(Self.title).joined(separator: " + ") }
 
-  /// The name that the user gave an axis of prompts, or the webui's name of its kind; other axes have their key.
+  /// The user's name for an axis of prompts, or the webui's name for its kind; other axes have their key.
   package static func title(_ name: String) -> String {
     for (key, title) in promptAxes {
       if name == key { return title }
@@ -36,13 +36,13 @@ package struct SheetAxis: Hashable {
     steps[step].map(Self.label).joined(separator: "\n")
   }
 
-  /// The label of a position. A number needs the name of its axis; a name, or a title by the user, does not.
+  /// The label of a position. A number needs the name of its axis; a name or a user's title does not.
   package static func label(_ position: AxisPosition) -> String {
     let needsNoName = position.title != position.value || (Double(position.value) == nil && !position.value.isEmpty)
     return needsNoName ? position.title : "\(title(position.name)): \(position.title)"
   }
 
-  /// Whether an option's text is a name of this axis.
+  /// Whether the text of an option is a name of this axis.
   package func isCalled(_ text: String) -> Bool {
     let text = text.lowercased()
     return name.lowercased() == text || names.contains { $0.lowercased() == text }
@@ -73,7 +73,7 @@ package struct SheetAxis: Hashable {
     return axes
   }
 
-  /// Puts the newest night first.
+  /// Sorts the steps of a night axis, newest first.
   private mutating func sortNights() {
     guard names == ["night"], steps.allSatisfy({ LocalDate($0[0].value) != nil }) else { return }
     steps.sort { $0[0].value > $1[0].value }

@@ -1,6 +1,6 @@
 import Settings
 
-/// A job in a contact sheet.
+/// A job on a contact sheet.
 public struct SheetCell: Hashable, Sendable {
   /// What the cell shows.
   public enum Content: Hashable, Sendable {
@@ -16,16 +16,16 @@ public struct SheetCell: Hashable, Sendable {
   public var axes: [AxisPosition]
   /// What the cell shows.
   public var content: Content
-  /// In pixels.
+  /// The image's width in pixels.
   public var width: Int
-  /// In pixels.
+  /// The image's height in pixels.
   public var height: Int
-  /// The parameters of the image, which may not exist yet.
+  /// The infotext of the image, which may not exist yet.
   public var infotext: String
   /// The time that the image took, in seconds; nil if it is not known.
   public var seconds: Double?
 
-  /// A cell of a grid.
+  /// Creates a cell of a grid.
   public init(
     axes: [AxisPosition], content: Content, width: Int, height: Int, infotext: String, seconds: Double? = nil
   ) {

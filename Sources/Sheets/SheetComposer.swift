@@ -44,7 +44,7 @@ struct SheetComposer {
 
   // MARK: Tables
 
-  /// A column or row of a table: its step on the super axis and on the axis itself.
+  /// A column or row of a table: its step on the super axis, and its step on the axis itself.
   private struct Track: Hashable {
     var outer: Int?
     var inner: Int?
@@ -66,7 +66,7 @@ struct SheetComposer {
     return outers.flatMap { outer in inners.map { Track(outer: outer, inner: $0) } }
   }
 
-  /// The pages for one combination of the page axes. A table that is too large is split between columns and rows.
+  /// The pages for one combination of the page axes. A table that is too large for a page is split between columns and rows.
   private func tables(_ page: [Int: Int]) throws(SheetError) -> [SheetPage] {
     let directions = grid.directions
     let columns = tracks(directions.superX, directions.x)
@@ -102,7 +102,7 @@ struct SheetComposer {
     var last: Track?
     for row in rows {
       var bands: [SheetPage.Band] = []
-      // Column labels are repeated above each block, so that they are near the tiles.
+      // Column labels are repeated above each block, so that they are close to the tiles.
       if last == nil || last?.outer != row.outer {
         if let outer = row.outer, let axis = grid.directions.superY {
           bands.append(
@@ -180,13 +180,13 @@ struct SheetComposer {
     return band
   }
 
-  /// The height of the highest image in a row, and of a line of its label.
+  /// The height of the tallest image in a row, plus its label line.
   private func rowHeight(_ cells: [SheetCell?]) -> Int {
     let heights = cells.compactMap { $0 }.map { Thumbnail.size(width: $0.width, height: $0.height, box: tile).height }
     return max(heights.max() ?? tile.height, lineHeight)
   }
 
-  /// The width of the row labels, with a limit that depends on the tile's width.
+  /// The width of the row labels; the limit depends on the tile's width.
   private func gutterWidth(_ rows: [Track]) -> Int {
     guard let axis = grid.directions.y else { return 0 }
     let most = max(150, min(tile.width, 320))
@@ -242,7 +242,7 @@ struct SheetComposer {
     return pages.map { closed($0) }
   }
 
-  /// About as many columns as rows, rather more than fewer, because pages are read horizontally.
+  /// About as many columns as rows, and rather more columns, because pages are read horizontally.
   private static func columns(for count: Int) -> Int {
     var columns = 1
     while columns * columns < count { columns += 1 }
@@ -273,7 +273,7 @@ struct SheetComposer {
     return fitted(band, gap: isSuper ? Self.superGap : Self.gap)
   }
 
-  /// A band of labels with the height of the highest label.
+  /// A band of labels with the height of the tallest label.
   private func fitted(_ band: SheetPage.Band, gap: Int) -> SheetPage.Band {
     var band = band
     band.height = (band.labels.map { $0.lines.count * Typeface.lineHeight(size: $0.size) }.max() ?? 0) + gap

@@ -6,11 +6,11 @@ public enum SheetError: Error, Hashable, CustomStringConvertible {
   case unknownAxis(String, known: [String])
   /// No cell has this value on the axis.
   case unknownValue(String, axis: String, known: [String])
-  /// An axis has two directions.
+  /// An axis was given two directions.
   case axisUsedTwice(String)
-  /// There is nothing to show.
+  /// There are no cells to show.
   case noCells(String)
-  /// A tile with its labels is larger than the limit of a page.
+  /// A tile with its labels does not fit on a page.
   case tileTooLarge(Int, limit: Int)
 
   /// What was found and what was expected.

@@ -15,7 +15,7 @@ struct SheetGrid {
   let directions: Directions
   /// The cells by the index of their step on each axis.
   private let cells: [[Int]: SheetCell]
-  /// The cells that lack an axis, as extra cells may, and those whose position is taken.
+  /// The cells that lack an axis, which extra cells may do, and those whose position is already taken.
   let others: [SheetCell]
 
   init(_ cells: [SheetCell], groups: [[String]], options: SheetOptions) throws(SheetError) {
@@ -78,7 +78,7 @@ struct SheetGrid {
     if directions.y == nil { directions.y = free.popLast() }
     if options.superX == nil, options.superY == nil, directions.pages.isEmpty {
       var count = [directions.x, directions.y].reduce(1) { $0 * ($1.map { axes[$0].steps.count } ?? 1) }
-      // Short axes make blocks, as on the page: down first, then across, as long as everything fits on a few screens.
+      // Short axes make blocks, as on the page: first down, then across, as long as everything fits on a few screens.
       func block() -> Int? {
         guard let axis = free.last, axes[axis].steps.count <= 8, count * axes[axis].steps.count <= 600 else {
           return nil
@@ -93,7 +93,7 @@ struct SheetGrid {
     return directions
   }
 
-  /// For each axis, the steps that pass the filters; nil for all.
+  /// For each axis, the steps that pass the filters; nil for all steps.
   private static func allowed(_ axes: [SheetAxis], _ options: SheetOptions) throws(SheetError) -> [Set<Int>?] {
     var allowed: [Set<Int>?] = axes.map { _ in nil }
     for filter in options.filters {
@@ -122,7 +122,7 @@ extension Array {
 }
 
 extension SheetGrid {
-  /// The number of pages if nothing has to be split: one per combination of the page axes, and one for other cells.
+  /// The number of pages if nothing needs to be split: one for each combination of the page axes, and one for other cells.
   var expectedPages: Int {
     directions.pages.reduce(1) { $0 * max(1, used($1).count) } + (others.isEmpty ? 0 : 1)
   }

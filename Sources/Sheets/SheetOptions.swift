@@ -10,16 +10,17 @@ public struct SheetOptions: Hashable, Sendable {
 
   /// The horizontal axis; by default the last axis without another direction.
   public var x: String?
-  /// The vertical axis; by default the last of the axes that are left.
+  /// The vertical axis; by default the last of the remaining axes.
   public var y: String?
-  /// The axis that puts whole blocks side by side; by default, as the next, a short axis that is left, unless there are pages.
+  /// The axis that puts whole blocks side by side. By default, for both super axes: a short remaining axis, unless there are
+  /// pages.
   public var superX: String?
   /// The axis that puts whole blocks below each other.
   public var superY: String?
-  /// The axes of which each combination of values has a page, in addition to the axes without a direction.
+  /// The axes with one page for each combination of their values, in addition to the axes without a direction.
   public var pages: [String] = []
-  /// The longest side of a tile in pixels. The default is that of the largest image, at most 512, or less so that the tiles
-  /// fit on a page.
+  /// The longest side of a tile in pixels. The default is that of the largest image, but at most 512, and less if the tiles
+  /// would not fit on a page.
   public var tile: Int?
   /// The number of columns if only one axis is shown.
   public var columns: Int?
@@ -36,14 +37,14 @@ public struct SheetOptions: Hashable, Sendable {
   /// The largest number of pixels of a page.
   public var areaLimit = 100_000_000
 
-  /// A value of an axis that is shown. Other values of the axis are left out, unless another filter has them.
+  /// A value of an axis to show. Other values of the axis are left out, unless another filter has them.
   public struct Filter: Hashable, Sendable {
     /// The axis.
     public var axis: String
     /// A value or a title of the axis.
     public var value: String
 
-    /// Restricts an axis to a value.
+    /// Creates a filter that restricts an axis to a value.
     public init(axis: String, value: String) {
       self.axis = axis
       self.value = value

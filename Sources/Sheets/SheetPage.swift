@@ -22,7 +22,7 @@ struct SheetPage {
   /// A horizontal strip of the page.
   struct Band {
     var height: Int
-    /// The height of its tiles, in which images are centred.
+    /// The height of its tiles; images are centred in it.
     var tileHeight = 0
     var labels: [Label] = []
     var tiles: [Tile] = []

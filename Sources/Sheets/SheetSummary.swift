@@ -38,7 +38,7 @@ struct SheetSummary {
     return values
   }
 
-  /// What a cell has that not all have: its prompt, and other settings with their names.
+  /// What distinguishes a cell from the others: its prompt, and other settings with their names.
   func differences(of cell: SheetCell) -> String {
     let values = Self.values(cell)
     func own(_ key: String) -> String? { values[key].flatMap { common[key] == $0 || $0.isEmpty ? nil : $0 } }

@@ -1,6 +1,6 @@
 import CText
 
-/// Converts a line of text to positioned glyphs, from left to right. FriBidi orders mixed directions, and HarfBuzz chooses the
+/// Converts a line of text to positioned glyphs, from left to right. FriBidi orders mixed directions; HarfBuzz chooses the
 /// forms of joined letters.
 ///
 /// Sources: Unicode Standard Annex #9 (bidirectional text), OpenType layout as implemented by HarfBuzz.
@@ -19,9 +19,9 @@ final class TextShaper {
   /// A shaped line.
   struct Line {
     var glyphs: [Glyph] = []
-    /// In pixels.
+    /// The width in pixels.
     var width = 0
-    /// Whether its direction is right to left, by its first letter with a direction.
+    /// Whether its direction is right to left, which its first letter with a direction decides.
     var isRightToLeft = false
   }
 
@@ -44,13 +44,15 @@ final class TextShaper {
   private var size = 0
   private var lines: [Key: Line] = [:]
 
-  /// - Parameter faces: Open fonts, which outlive the shaper. Each character is drawn with the first one that has it.
+  /// Creates a shaper.
+  ///
+  /// - Parameter faces: Open fonts, which must outlive the shaper. Each character is drawn with the first font that has it.
   init(_ faces: [FT_Face]) {
     self.faces = faces
     fonts = faces.map { face in
-      // Not referenced: the faces go first.
+      // Not referenced, because the faces are freed first.
       let font = hb_ft_font_create(face, nil)
-      // With the flags with which glyphs are drawn: on whole pixels, with the font's hints.
+      // Use the same flags as for drawing glyphs: whole pixels, with the font's hints.
       hb_ft_font_set_load_flags(font, sdbatch_load_default)
       return font
     }
@@ -61,18 +63,18 @@ final class TextShaper {
     hb_buffer_destroy(buffer)
   }
 
-  /// Sets the size of a face, at which its glyphs are loaded from now on.
+  /// Sets the size of a face for glyphs that are loaded from now on.
   func setSize(_ size: Int) {
     guard size != self.size else { return }
     self.size = size
     for (face, font) in zip(faces, fonts) {
-      // A font of coloured pictures has one size only, which is scaled.
+      // A font of coloured images has only one size, which is scaled.
       if face.strikeHeight == nil { FT_Set_Pixel_Sizes(face, 0, FT_UInt(size)) } else { FT_Select_Size(face, 0) }
       hb_ft_font_changed(font)
     }
   }
 
-  /// A distance in the pixels of a face, in those of the text.
+  /// Converts a distance from the pixels of a face to those of the text.
   private func scaled(_ distance: Int32, _ face: Int) -> Int {
     guard let height = faces[face].strikeHeight else { return Int(distance) }
     return Int(distance) * size / height
@@ -81,15 +83,15 @@ final class TextShaper {
   /// Shapes a line.
   ///
   /// - Parameters:
-  ///   - text: Without line feeds.
-  ///   - size: In pixels.
-  /// - Returns: Its glyphs.
+  ///   - text: The text, without line feeds.
+  ///   - size: The size in pixels.
+  /// - Returns: The line's glyphs.
   func line(_ text: String, size: Int) -> Line {
     let key = Key(text: text, size: size)
     if let line = lines[key] { return line }
     setSize(size)
     let line = shaped(text)
-    // Labels repeat from page to page; what was tried to break lines does not.
+    // Labels repeat on every page, so they are kept; the texts that are tried while breaking lines are not.
     if lines.count > 4096 { lines.removeAll() }
     lines[key] = line
     return line
@@ -108,7 +110,7 @@ final class TextShaper {
 
   // MARK: Runs
 
-  /// The embedding level of each scalar, which is odd for right to left, and the direction of the line.
+  /// The embedding level of each scalar (odd means right to left), and the direction of the line.
   private static func levels(_ scalars: [UInt32]) -> (levels: [Int8], isRightToLeft: Bool) {
     let count = FriBidiStrIndex(scalars.count)
     var types = [FriBidiCharType](repeating: FRIBIDI_TYPE_LTR, count: scalars.count)
@@ -124,7 +126,7 @@ final class TextShaper {
     return (levels, base == FRIBIDI_PAR_RTL)
   }
 
-  /// The runs that are shaped together, in the order of the text.
+  /// The runs to shape together, in the order of the text.
   private func runs(_ text: String, _ scalars: [UInt32], _ levels: [Int8]) -> [Run] {
     let functions = hb_unicode_funcs_get_default()
     var runs: [Run] = []
@@ -157,7 +159,7 @@ final class TextShaper {
   /// character.
   private func face(for letter: Character, after last: Int?) -> Int {
     let needed = letter.unicodeScalars.filter { !$0.properties.isDefaultIgnorableCodePoint }
-    // Emoji are in colour if a font has them so; DejaVu has some in black and white.
+    // Emoji are in colour if a font has them in colour; DejaVu has some in black and white.
     if letter.isEmoji,
       let face = faces.indices.first(where: { faces[$0].strikeHeight != nil && hasFirst(of: letter, $0) })
     {
@@ -176,7 +178,7 @@ final class TextShaper {
     FT_Get_Char_Index(faces[face], FT_ULong(letter.unicodeScalars.first?.value ?? 0)) != 0
   }
 
-  /// The runs in visual order from left to right: rule L2 of the annex.
+  /// The runs in visual order, from left to right: rule L2 of the annex.
   private static func visual(_ runs: [Run]) -> [Run] {
     var runs = runs
     let highest = runs.map(\.level).max() ?? 0
@@ -201,7 +203,7 @@ final class TextShaper {
 
   private func append(_ run: Run, _ scalars: [UInt32], to line: inout Line, _ pen: inout Int) {
     hb_buffer_clear_contents(buffer)
-    // HarfBuzz gets the whole line, because letters join across a change of face.
+    // HarfBuzz receives the whole line, because letters join even where the face changes.
     hb_buffer_add_utf32(
       buffer, scalars, Int32(scalars.count), UInt32(run.range.lowerBound), Int32(run.range.count))
     hb_buffer_set_direction(buffer, run.level & 1 == 1 ? HB_DIRECTION_RTL : HB_DIRECTION_LTR)
@@ -224,7 +226,7 @@ final class TextShaper {
 }
 
 extension FT_Face {
-  /// The height of the glyphs of a font that has pictures of one size instead of outlines, in pixels; nil for other fonts.
+  /// For a font with images of one size instead of outlines, the height of its glyphs in pixels; nil for other fonts.
   var strikeHeight: Int? {
     let face = pointee
     // FT_FACE_FLAG_SCALABLE
@@ -234,7 +236,7 @@ extension FT_Face {
 }
 
 extension Character {
-  /// Whether it is shown as a picture by default, or asks for it.
+  /// Whether it is shown as an image by default, or requests that.
   fileprivate var isEmoji: Bool {
     unicodeScalars.first?.properties.isEmojiPresentation == true
       || unicodeScalars.dropFirst().contains { $0.value == 0xFE0F } && unicodeScalars.first?.properties.isEmoji == true

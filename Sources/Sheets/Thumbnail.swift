@@ -2,10 +2,10 @@ import Foundation
 import Imaging
 import Text
 
-/// Makes images smaller. Each new pixel is the mean of the area that it covers, computed in linear light, so that fine
-/// bright lines keep their brightness.
+/// Makes images smaller. Each new pixel is the mean of the area that it covers, in linear light, so that thin bright lines keep
+/// their brightness.
 package enum Thumbnail {
-  /// The size at which an image fits in a box, with its proportions; never larger than the image.
+  /// The size at which an image fits into a box, with its proportions; never larger than the image.
   package static func size(width: Int, height: Int, box: (width: Int, height: Int)) -> (width: Int, height: Int) {
     let scale = min(1, Double(box.width) / Double(width), Double(box.height) / Double(height))
     return (
@@ -14,7 +14,7 @@ package enum Thumbnail {
     )
   }
 
-  /// An image from a file, at the size at which it fits in a box; nil for a file that cannot be read as an image.
+  /// An image from a file, at the size at which it fits into a box; nil if the file cannot be read as an image.
   package static func read(_ path: String, box: (width: Int, height: Int)) -> RGBImage? {
     guard let bytes = try? WholeFile.bytes(of: path, isRegular: true),
       let image = try? PictureFile(decoding: bytes).image
@@ -23,7 +23,8 @@ package enum Thumbnail {
     return scaled(image, width: size.width, height: size.height)
   }
 
-  /// Makes `count` images, on all cores, or on fewer threads if the system allows no more: Dispatch would wait for them.
+  /// Makes `count` images, on all cores. It uses fewer threads if the system allows no more, because Dispatch would wait for
+  /// them.
   package static func concurrently(_ count: Int, _ make: @escaping @Sendable (Int) -> RGBImage?) -> [RGBImage?] {
     let work = Work(count, make)
     let helpers = max(0, min(count, ProcessInfo.processInfo.activeProcessorCount) - 1)
@@ -48,7 +49,7 @@ package enum Thumbnail {
     return work.images
   }
 
-  /// The images, which several threads make. The lock is held for every access.
+  /// The images that several threads make. Every access holds the lock.
   private final class Work: @unchecked Sendable {
     private let lock = NSLock()
     private let make: @Sendable (Int) -> RGBImage?
@@ -60,7 +61,7 @@ package enum Thumbnail {
       images = Array(repeating: nil, count: count)
     }
 
-    /// Makes images until none is left.
+    /// Makes images until none are left.
     func run() {
       while let index = takeNext() {
         let image = make(index)
@@ -77,7 +78,7 @@ package enum Thumbnail {
     }
   }
 
-  /// An image at a smaller size; unchanged at its own size.
+  /// An image at a smaller size; unchanged if the size is its own.
   package static func scaled(_ image: RGBImage, width: Int, height: Int) -> RGBImage {
     if image.width == width, image.height == height { return image }
     let across = Spans(image.width, width)
@@ -104,7 +105,7 @@ package enum Thumbnail {
     return RGBImage(width: width, height: height, pixels: pixels)
   }
 
-  /// For each new pixel along a line, the old pixels that it covers and their weights, which sum to one.
+  /// For each new pixel along a line: the old pixels that it covers, and their weights, which sum to one.
   private struct Spans {
     var starts: [Int] = []
     /// The index of the first weight of each new pixel, and the end of the last.
@@ -123,7 +124,7 @@ package enum Thumbnail {
       }
     }
 
-    /// Scales a row of 8-bit pixels that begins at `row` to linear light, written from `start` on.
+    /// Scales a row of 8-bit pixels that starts at `row`; writes linear light from `start` on.
     func shrink(
       _ source: UnsafeBufferPointer<UInt8>, row: Int, _ linear: UnsafeBufferPointer<Float>,
       into result: UnsafeMutableBufferPointer<Float>, _ start: Int

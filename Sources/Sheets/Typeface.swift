@@ -9,8 +9,8 @@ final class Typeface {
     /// The distances from the pen to the left edge, and from the baseline up to the top edge.
     var left = 0
     var top = 0
-    /// The coverage of each pixel, 0...255; of a coloured glyph instead its blue, green, red and coverage, where the colours
-    /// are multiplied by the coverage.
+    /// The coverage of each pixel, 0...255. For a coloured glyph: its blue, green, red and coverage, with colours that are
+    /// already multiplied by the coverage.
     var coverage: [UInt8] = []
     var isColoured = false
   }
@@ -38,7 +38,7 @@ final class Typeface {
 
   /// Opens fonts.
   ///
-  /// - Parameter paths: The user's font files, which must all be readable. The default fonts follow if they exist.
+  /// - Parameter paths: The user's font files, which must all be readable. The default fonts that exist come after them.
   /// - Throws: `SheetError.noFont`.
   init(_ paths: [String]) throws(SheetError) {
     var library: FT_Library?
@@ -66,7 +66,7 @@ final class Typeface {
     while true {
       errno = 0
       if FT_New_Face(library, path, 0, &face) == 0 { return face }
-      // FreeType opens the file, and does not try again if a signal interrupts that.
+      // FreeType opens the file, and does not retry if a signal interrupts it.
       if errno != EINTR { return nil }
     }
   }
@@ -79,7 +79,7 @@ final class Typeface {
   /// The width of a line in pixels.
   func width(of line: String, size: Int) -> Int { shaper.line(line, size: size).width }
 
-  /// Whether a line's direction is right to left, by its first letter with a direction.
+  /// Whether a line's direction is right to left, which its first letter with a direction decides.
   func isRightToLeft(_ line: String) -> Bool { shaper.line(line, size: Self.anySize).isRightToLeft }
 
   private static let anySize = 16
@@ -87,12 +87,12 @@ final class Typeface {
   /// Breaks a text into lines of at most this width: between words, and inside words that are too long.
   ///
   /// - Parameters:
-  ///   - text: The text; line feeds are breaks, too.
-  ///   - size: In pixels.
-  ///   - width: In pixels.
+  ///   - text: The text; line feeds break lines too.
+  ///   - size: The size in pixels.
+  ///   - width: The width in pixels.
   ///   - limit: The maximum number of lines; a longer text ends in an ellipsis.
   /// - Returns: The lines, without white space at their ends. A line whose letters do not have the direction of its paragraph
-  ///   begins with a mark of that direction.
+  ///   starts with a mark for that direction.
   func lines(_ text: String, size: Int, width: Int, limit: Int = .max) -> [String] {
     let (text, isCut) = Self.cut(text, width: width, lines: limit)
     var lines: [String] = []
@@ -131,10 +131,10 @@ final class Typeface {
     return lines
   }
 
-  /// The beginning of a text, longer than what lines of this width can show, and whether it is cut.
+  /// The beginning of a text, which is longer than what lines of this width can show, and whether the text was cut.
   ///
-  /// Letters are wider than a pixel, and some consist of several scalars. A prompt may have millions of them, and measuring
-  /// them all, again for each line, would take hours.
+  /// Letters are wider than a pixel, and some consist of several scalars. A prompt may have millions of them; measuring all of
+  /// them again for each line would take hours.
   static func cut(_ text: String, width: Int, lines: Int) -> (text: Substring, isCut: Bool) {
     let (perLine, isLong) = max(width, 1).multipliedReportingOverflow(by: 4)
     let (count, isEndless) = perLine.multipliedReportingOverflow(by: max(lines, 1))
@@ -150,7 +150,7 @@ final class Typeface {
     if self.isRightToLeft(line) != isRightToLeft { line = (isRightToLeft ? "\u{200F}" : "\u{200E}") + line }
   }
 
-  /// As many characters as fit, at least one. Whole prefixes are measured, because glyphs depend on their neighbours.
+  /// As many characters as fit, at least one. It measures whole prefixes, because glyphs depend on their neighbours.
   private func fitting(_ word: Substring, _ size: Int, _ width: Int) -> Substring {
     var (low, high) = (1, word.count)
     while low < high {
@@ -167,8 +167,8 @@ final class Typeface {
   /// - Parameters:
   ///   - line: The text.
   ///   - x: The left end, in pixels.
-  ///   - baseline: In pixels from the top.
-  ///   - size: In pixels.
+  ///   - baseline: The baseline, in pixels from the top.
+  ///   - size: The size in pixels.
   ///   - color: Red, green and blue.
   ///   - canvas: The canvas; pixels outside are ignored.
   func draw(_ line: String, x: Int, baseline: Int, size: Int, color: Canvas.Color, on canvas: inout Canvas) {

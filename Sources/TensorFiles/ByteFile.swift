@@ -1,18 +1,18 @@
 import Foundation
 
-/// A file's bytes, read where they are needed.
+/// A file's bytes, read when they are needed.
 ///
-/// They are read with system calls and not mapped: if another process shortens a mapped file, reading the lost pages kills
-/// this process. Here it is an error. The file stays open, so a file that is removed or replaced while it is used can still
-/// be read.
-// Sendable because the descriptor never changes and `pread` has no position.
+/// Bytes are read with system calls instead of mapping the file. If another process shortens a mapped file, reading the lost
+/// pages kills this process; here it is an error. The file stays open, so a file that is removed or replaced while it is in use
+/// can still be read.
+// Sendable, because the descriptor never changes and `pread` has no position.
 package final class ByteFile: @unchecked Sendable {
-  /// The path that the file was opened by.
+  /// The path with which the file was opened.
   package let path: String
   /// The number of bytes when the file was opened.
   package let count: Int
   private let state: State
-  /// -1 for a small file, which was read whole.
+  /// The open file; -1 for a small file, which was read whole.
   private let descriptor: Int32
   /// All bytes of a small file; empty for others.
   private let content: [UInt8]
@@ -20,12 +20,12 @@ package final class ByteFile: @unchecked Sendable {
   /// Files up to this size are read at once and closed, because a folder may have thousands of embeddings.
   private static let smallSize = 1 << 20
 
-  /// The properties by which a file that was written to is recognised.
+  /// The properties that show whether a file was written to.
   private struct State: Equatable {
     var device: UInt
     var number: UInt
     var size: Int
-    /// The time of modification, since 1970.
+    /// The time of modification, in nanoseconds since 1970.
     var nanoseconds: Int
 
     init(_ status: stat) {
@@ -58,7 +58,7 @@ package final class ByteFile: @unchecked Sendable {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Some of the bytes; the range is within the file.
+  /// Reads a range of bytes, which must be within the file.
   ///
   /// Throws `TensorFileError.changed` if the file has become shorter, and `.unreadable` if the disk fails.
   package func bytes(_ range: Range<Int>) throws(TensorFileError) -> [UInt8] {
@@ -68,7 +68,7 @@ package final class ByteFile: @unchecked Sendable {
   /// The first bytes, at most `limit`.
   package func prefix(_ limit: Int) throws(TensorFileError) -> [UInt8] { try bytes(0..<min(limit, count)) }
 
-  /// Copies some of the bytes; `destination` has room for them. Throws as `bytes(_:)` does.
+  /// Copies a range of bytes; `destination` must have room for them. Throws as `bytes(_:)` does.
   func read(_ range: Range<Int>, into destination: UnsafeMutableRawPointer) throws(TensorFileError) {
     guard descriptor < 0 else { return try Self.read(descriptor, range, into: destination, path: path) }
     content.withUnsafeBytes { bytes in
@@ -76,9 +76,9 @@ package final class ByteFile: @unchecked Sendable {
     }
   }
 
-  /// Throws `TensorFileError.changed` if the file was written to since it was opened.
+  /// Throws `TensorFileError.changed` if the file was written to after it was opened.
   ///
-  /// A file that was removed, or replaced by another of the same name, counts as unchanged: the open file still has it.
+  /// A file that was removed or replaced by another one counts as unchanged: the open file still has the content.
   package func requireUnchanged() throws(TensorFileError) {
     var status = stat()
     guard stat(path, &status) == 0 else { return }
@@ -114,7 +114,7 @@ package final class ByteFile: @unchecked Sendable {
     }
   }
 
-  /// Raises the number of files that may be open, for a run with many LoRAs; false if it is at its maximum.
+  /// Raises the limit of open files, for a run with many LoRAs; false if it is already at its maximum.
   private static func raiseLimit() -> Bool {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {

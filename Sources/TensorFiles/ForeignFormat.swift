@@ -1,18 +1,18 @@
 import Text
 
-/// A format that is not read, recognised by the first bytes of a file whatever its name: what it is, and what to do.
+/// A format that is not supported: its name, and what to do. It is recognised by the first bytes of a file, whatever its name.
 struct ForeignFormat {
   let name: String
   let advice: String
-  /// Whether it holds, or may hold, a model.
+  /// Whether it contains, or may contain, a model.
   let isModel: Bool
-  /// Whether the bytes may as well be those of an old pickle, which is made of printable characters.
+  /// Whether the bytes may also be those of an old pickle, which consists of printable characters.
   private(set) var mayBePickle = false
 
-  /// How many bytes are needed, at most.
+  /// The largest number of bytes that are needed.
   static let headCount = 4096
 
-  /// Recognises a file by its first bytes; nil for the formats that are read, and for unknown ones.
+  /// Recognises a file by its first bytes; nil for supported and unknown formats.
   ///
   /// - Parameters:
   ///   - head: The first bytes, up to `headCount`.
@@ -34,7 +34,7 @@ struct ForeignFormat {
     }
   }
 
-  /// The error that a file of this format causes.
+  /// The error for a file with this format.
   func error(_ path: String) -> TensorFileError { .unsupported(path: path, found: name, advice: advice) }
 
   // MARK: Kinds
@@ -91,10 +91,11 @@ struct ForeignFormat {
     (0, Array("MZ".utf8) + [0x90, 0], .other, "a program"),
   ]
 
-  /// A protocol buffer that begins with a version of ONNX, followed by the producer's name or another known field.
+  /// Whether it is a protocol buffer that starts with a version of ONNX, followed by the producer's name or another known
+  /// field.
   private static func isONNX(_ head: [UInt8]) -> Bool {
     guard head.count > 3, head[0] == 0x08, (1...64).contains(head[1]) else { return false }
-    // Source: onnx.proto; these fields are texts or messages, so each has a length.
+    // Source: onnx.proto. These fields are texts or messages, so each has a length.
     let fields: [UInt8: Bool] = [0x12: true, 0x1A: true, 0x22: true, 0x32: true, 0x3A: false, 0x42: false]
     guard let isText = fields[head[2]] else { return false }
     let length = Int(head[3])
@@ -102,7 +103,7 @@ struct ForeignFormat {
     return head.count >= 4 + length && head[4..<4 + length].allSatisfy { (0x20..<0x7F).contains($0) }
   }
 
-  /// A map whose first key is a text.
+  /// Whether it is a map whose first key is a text.
   private static func isMessagePack(_ head: [UInt8]) -> Bool {
     let start: Int
     switch head[0] {
@@ -124,7 +125,7 @@ struct ForeignFormat {
 
   // MARK: Texts
 
-  /// The text that a file begins with, without a byte order mark and white space; nil if it is not one.
+  /// The text that a file starts with, without a byte order mark and white space; nil if it does not start with text.
   private static func text(_ head: [UInt8]) -> String? {
     var bytes = head[...]
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
@@ -163,7 +164,7 @@ struct ForeignFormat {
     isModel = false
   }
 
-  /// Whether a text cannot be a pickle of protocol 0, whose lines are instructions: it has words, or no full stop at its end.
+  /// Whether a text cannot be a pickle of protocol 0, whose lines are instructions: it has words, or no full stop at the end.
   private static func isProse(_ text: String, isWhole: Bool) -> Bool {
     let line = text.prefix { !$0.isNewline }
     if isWhole, text.last(where: { !$0.isWhitespace }) != "." { return true }

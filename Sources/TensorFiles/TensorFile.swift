@@ -2,8 +2,8 @@ import Foundation
 
 /// One file of named tensors in any container: safetensors, `torch.save` or GGUF.
 ///
-/// The container is recognised by the content, and by the file's name only if the content is ambiguous. Opening reads
-/// the list of tensors, not their numbers. Nothing in a file is ever run.
+/// The content decides which container it is, and the file's name only if the content is ambiguous. Opening reads the list of
+/// tensors, but not their numbers. Nothing in a file is ever run.
 public struct TensorFile: Sendable {
   /// The format of the file.
   public enum Container: String, Sendable, CaseIterable {
@@ -17,13 +17,13 @@ public struct TensorFile: Sendable {
     case gguf = "GGUF"
   }
 
-  /// The path that the file was opened by, for messages.
+  /// The path with which the file was opened, for messages.
   public let path: String
   /// The format of the file.
   public let container: Container
   /// The tensors by name; in a pickle, names of nested dictionaries are joined by dots.
   public let tensors: [String: StoredTensor]
-  /// The texts and numbers that the file has besides its tensors.
+  /// The texts and numbers in the file besides its tensors.
   public let metadata: [String: String]
   /// The offset of the tensors' bytes in a safetensors file; nil for other formats.
   public let dataOffset: Int?
@@ -53,8 +53,8 @@ public struct TensorFile: Sendable {
     }
   }
 
-  /// Whether the file at `path` begins like a file of one of the formats, or like another program's model or an archive, which
-  /// opening it reports by name.
+  /// Whether the file at `path` starts like a file of one of the formats. Also true for another program's model and for an
+  /// archive, because opening them gives an error that names the format.
   public static func isLikely(path: String) -> Bool {
     guard let file = try? ByteFile(path: path), let head = try? file.prefix(ForeignFormat.headCount) else {
       return false

@@ -1,40 +1,40 @@
-/// A machine and the numerics to use on it: all that an operation needs to know. It never changes; `with` returns another
-/// one for the same machine. Belongs to the one thread that runs the model.
+/// A machine and the numerics to use on it: everything that an operation needs to know. It never changes; `with` returns
+/// another one for the same machine. Only the thread that runs the model may use it.
 public struct Compute {
   /// The kernels, threads and memory.
   public let machine: Machine
   /// The precision, packing and padding.
   public let numerics: Numerics
-  /// How layers that are loaded with it hold their weights.
+  /// How the layers that are loaded with it store their weights.
   public let storage: WeightStorage
 
-  /// Numerics on a machine.
+  /// Creates a compute from a machine and numerics.
   ///
   /// - Parameters:
   ///   - machine: The kernels, threads and memory.
   ///   - numerics: The precision, packing and padding.
-  ///   - storage: How layers that are loaded with it hold their weights.
+  ///   - storage: How the layers that are loaded with it store their weights.
   public init(_ machine: Machine, _ numerics: Numerics, storage: WeightStorage = .packed) {
     self.machine = machine
     self.numerics = numerics
     self.storage = storage
   }
 
-  /// A new machine, with weights packed for speed and images padded with zeros.
+  /// Creates a new machine, with weights packed for speed and images padded with zeros.
   ///
   /// - Parameters:
   ///   - kernels: The kernels of an instruction set that this computer has.
-  ///   - threadCount: At least 1.
-  ///   - precision: What layers compute in.
+  ///   - threadCount: The number of threads, at least 1.
+  ///   - precision: The precision of layers.
   public init(kernels: Kernels, threadCount: Int, precision: Precision) {
     self.init(Machine(kernels: kernels, threadCount: threadCount), Numerics(precision))
   }
 
-  /// A new machine for one element type, nothing quantised.
+  /// Creates a new machine for one element type, without quantisation.
   ///
   /// - Parameters:
   ///   - kernels: The kernels of an instruction set that this computer has.
-  ///   - threadCount: At least 1.
+  ///   - threadCount: The number of threads, at least 1.
   ///   - elementType: The type of activations and packed weights.
   public init(kernels: Kernels, threadCount: Int, elementType: ElementType = .fp32) {
     self.init(kernels: kernels, threadCount: threadCount, precision: Precision(elementType))
@@ -45,13 +45,13 @@ extension Compute {
   /// The same machine with other numerics.
   public func with(_ numerics: Numerics) -> Compute { Compute(machine, numerics, storage: storage) }
 
-  /// The same for layers that hold their weights in another way, which changes no result.
+  /// The same for layers that store their weights in another way; results do not change.
   public func with(_ storage: WeightStorage) -> Compute { Compute(machine, numerics, storage: storage) }
 
   /// The same for layers that compute in another precision.
   public func with(precision: Precision) -> Compute { with(numerics.with(precision)) }
 
-  /// The same for another element type, nothing quantised.
+  /// The same for another element type, without quantisation.
   public func with(_ elementType: ElementType) -> Compute { with(precision: Precision(elementType)) }
 
   /// The same for weights packed in another way.
@@ -77,7 +77,7 @@ extension Compute {
   /// The machine's profiler.
   public var profiler: Profiler { machine.profiler }
 
-  /// What layers compute in.
+  /// The precision of layers.
   public var precision: Precision { numerics.precision }
 
   /// The default type of activations, and of packed weights that are not quantised.
@@ -86,12 +86,12 @@ extension Compute {
   /// How much memory packed weights may take.
   public var packing: WeightPacking { numerics.packing }
 
-  /// What 3x3 convolutions see beyond the edges of an image.
+  /// The values beyond the edges of an image in 3x3 convolutions.
   public var padding: ConvolutionPadding { numerics.padding }
 }
 
 extension Compute {
-  /// A tensor in the machine's workspace, with any content.
+  /// A tensor in the machine's workspace, with arbitrary content.
   public func tensor(
     batch: Int, height: Int, width: Int, channels: Int, border: Int = 0, elementType: ElementType? = nil
   ) -> Tensor {
@@ -100,7 +100,7 @@ extension Compute {
       elementType: elementType ?? self.elementType, in: workspace)
   }
 
-  /// A tensor with the shape and element type of another, with any content.
+  /// A tensor with the shape and element type of another one, with arbitrary content.
   public func tensor(like other: Tensor) -> Tensor {
     tensor(
       batch: other.batch, height: other.height, width: other.width, channels: other.channels,

@@ -5,7 +5,7 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - elementType: The element type of the result; by default the one of this compute.
+  ///   - elementType: The element type of the result; by default that of this compute.
   ///   - border: The border of the result, 0 or 1.
   /// - Returns: `x` itself if nothing changes.
   public func converted(_ x: Tensor, to elementType: ElementType? = nil, border: Int = 0) -> Tensor {

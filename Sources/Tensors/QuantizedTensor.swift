@@ -1,7 +1,7 @@
 import CKernels
 
-/// Activations in bytes, `[batch, height, width, channels]`: a byte q means scale · (q - zero), with the scale and zero of
-/// its pixel or of its image.
+/// Activations in bytes, `[batch, height, width, channels]`: a byte q means scale · (q - zero), with the scale and zero point
+/// of its pixel or of its image.
 ///
 /// A pixel is padded to a multiple of four bytes.
 struct QuantizedTensor {
@@ -10,9 +10,9 @@ struct QuantizedTensor {
   let width: Int
   let channels: Int
   let border: Int
-  /// Bytes from one pixel to the next.
+  /// The number of bytes from one pixel to the next.
   let stride: Int
-  /// Whether there is a scale for each pixel; otherwise for each image.
+  /// Whether there is a scale for each pixel; otherwise there is one for each image.
   let isByPixel: Bool
   private let bytes: Buffer
   private let scaleBuffer: Buffer
@@ -26,7 +26,7 @@ struct QuantizedTensor {
     scaleBuffer = workspace.buffer(bytes: (isByPixel ? x.pixels : batch) * 8)
   }
 
-  /// Bytes of a pixel with this many channels.
+  /// The size in bytes of a pixel with this many channels.
   static func stride(_ channels: Int) -> Int { (channels + 3) / 4 * 4 }
 
   private var scaleCount: Int { isByPixel ? batch * height * width : batch }
@@ -34,7 +34,7 @@ struct QuantizedTensor {
   /// The scale of each pixel, or of each image.
   var scales: UnsafeMutablePointer<Float> { scaleBuffer.raw.assumingMemoryBound(to: Float.self) }
 
-  /// The zero of each pixel, or of each image.
+  /// The zero point of each pixel, or of each image.
   var zeros: UnsafeMutablePointer<Int32> { (scaleBuffer.raw + 4 * scaleCount).assumingMemoryBound(to: Int32.self) }
 
   /// The first byte of a pixel; rows and columns start at -border.
@@ -45,7 +45,7 @@ struct QuantizedTensor {
 }
 
 extension Compute {
-  /// The tensor in bytes; each pixel has the scale that spreads it over 0...255.
+  /// Quantises the tensor to bytes; each pixel has the scale that maps it to 0...255.
   ///
   /// - Parameter x: `[batch, height, width, channels]` in bf16, without a border.
   /// - Returns: Bytes of `x`'s shape.
@@ -67,9 +67,9 @@ extension Compute {
     return q
   }
 
-  /// The tensor in bytes; all pixels of an image share a scale, because a convolution adds up several of them.
+  /// Quantises the tensor to bytes; all pixels of an image share a scale, because a convolution adds up several of them.
   ///
-  /// - Parameter x: `[batch, height, width, channels]` in bf16, with a border or without one.
+  /// - Parameter x: `[batch, height, width, channels]` in bf16, with or without a border.
   /// - Returns: Bytes of `x`'s shape, with its border.
   func quantizedByImage(_ x: Tensor) -> QuantizedTensor {
     let q = QuantizedTensor(x, border: x.border, isByPixel: false, in: workspace)
@@ -83,7 +83,7 @@ extension Compute {
       for image in 0..<x.batch {
         var (smallest, largest): (Float, Float) = (0, 0)
         for row in image * x.height..<(image + 1) * x.height {
-          // Comparisons with NaN are false, so this keeps NaN, where min and max would drop it.
+          // Comparisons with NaN are false, so this keeps NaN; min and max would drop it.
           if !(ranges[2 * row] >= smallest) { smallest = ranges[2 * row] }
           if !(ranges[2 * row + 1] <= largest) { largest = ranges[2 * row + 1] }
         }

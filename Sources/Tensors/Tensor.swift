@@ -1,36 +1,36 @@
 /// Activations, channels last: `[batch, height, width, channels]`. A sequence is an image one pixel high.
 ///
 /// A tensor with a border is `[batch, height + 2, width + 2, channels]` in memory, and its outermost pixels are zero: the
-/// padding of a 3x3 convolution. The operation that makes the input leaves room for it, so the convolution has no edge
-/// cases. A convolution with circular padding first copies the opposite edges there.
+/// padding of a 3x3 convolution. The operation that makes the input leaves room for it, so the convolution needs no special
+/// code for edges. A convolution with circular padding first copies the opposite edges into the border.
 public struct Tensor {
-  /// Images.
+  /// The number of images.
   public let batch: Int
-  /// Rows of pixels, without the border.
+  /// The number of rows of pixels, without the border.
   public let height: Int
-  /// Pixels in a row, without the border.
+  /// The number of pixels in a row, without the border.
   public let width: Int
-  /// Numbers in a pixel.
+  /// The number of channels of a pixel.
   public let channels: Int
-  /// Pixels around the image: 0 or 1.
+  /// The number of pixels around the image: 0 or 1.
   public let border: Int
   /// The type of a number.
   public let elementType: ElementType
 
   private let buffer: Buffer
-  /// Bytes of the buffer before the first number.
+  /// The number of bytes of the buffer before the first number.
   private let skippedBytes: Int
 
-  /// A tensor with any content; the border is zero.
+  /// Creates a tensor with arbitrary content; the border is zero.
   ///
   /// - Parameters:
-  ///   - batch: Images.
-  ///   - height: Rows of pixels.
-  ///   - width: Pixels in a row.
-  ///   - channels: Numbers in a pixel.
+  ///   - batch: The number of images.
+  ///   - height: The number of rows of pixels.
+  ///   - width: The number of pixels in a row.
+  ///   - channels: The number of channels of a pixel.
   ///   - border: 0 or 1.
   ///   - elementType: The type of a number.
-  ///   - workspace: Where the memory comes from.
+  ///   - workspace: Provides the memory.
   public init(
     batch: Int, height: Int, width: Int, channels: Int, border: Int = 0, elementType: ElementType = .fp32,
     in workspace: Workspace
@@ -59,39 +59,39 @@ public struct Tensor {
     return Tensor(self, tokens: range)
   }
 
-  /// The first byte of the memory, border included.
+  /// The first byte of the memory, including the border.
   public var bytes: UnsafeMutableRawPointer { buffer.raw + skippedBytes }
 
-  /// The first number of the memory, border included, for code that is generic over the element type.
+  /// The first number of the memory, including the border, for code that is generic over the element type.
   func base<Number: TensorNumber>(as type: Number.Type) -> UnsafeMutablePointer<Number> {
     precondition(elementType == type.elementType, "the tensor has another element type")
     return bytes.assumingMemoryBound(to: type)
   }
 
-  /// The first float of the memory, border included; of `fp32` tensors only.
+  /// The first float of the memory, including the border; only for `fp32` tensors.
   public var base: UnsafeMutablePointer<Float> { base(as: Float.self) }
 
-  /// The bits of the first number of the memory, border included; of `bf16` tensors only.
+  /// The bits of the first number of the memory, including the border; only for `bf16` tensors.
   public var base16: UnsafeMutablePointer<UInt16> { base(as: UInt16.self) }
 
   /// The number of pixels of all images, without borders.
   public var pixels: Int { batch * height * width }
 
-  /// The number of numbers of all images, without borders.
+  /// The count of numbers in all images, without borders.
   public var count: Int { pixels * channels }
 
-  /// Numbers from one row of pixels in memory to the next.
+  /// The distance in memory from one row of pixels to the next, in numbers.
   public var rowStride: Int { (width + 2 * border) * channels }
 
-  /// The index of a pixel's first number in the memory; rows and columns start at -border.
+  /// The index of a pixel's first number in memory; rows and columns start at -border.
   public func offset(_ image: Int, _ y: Int, _ x: Int) -> Int {
     ((image * (height + 2 * border) + y + border) * (width + 2 * border) + x + border) * channels
   }
 
-  /// The first float of a pixel; rows and columns start at -border. Of `fp32` tensors only.
+  /// The first float of a pixel; rows and columns start at -border. Only for `fp32` tensors.
   public func pixel(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<Float> { base + offset(image, y, x) }
 
-  /// The bits of a pixel's first number; rows and columns start at -border. Of `bf16` tensors only.
+  /// The bits of a pixel's first number; rows and columns start at -border. Only for `bf16` tensors.
   public func pixel16(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<UInt16> { base16 + offset(image, y, x) }
 
   /// The first byte of a pixel; rows and columns start at -border.
@@ -99,7 +99,7 @@ public struct Tensor {
     bytes + offset(image, y, x) * elementType.size
   }
 
-  /// The values in memory order, without the border; slow: for tests and for results of the whole model.
+  /// The values in memory order, without the border. This is slow: use it for tests and for results of the whole model.
   public var values: [Float] {
     var values: [Float] = []
     values.reserveCapacity(count)

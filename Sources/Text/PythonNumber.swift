@@ -7,7 +7,7 @@ public enum PythonNumber {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
     if value == 0 { return value.sign == .minus ? "-0.0" : "0.0" }
-    // Swift and Python write the same where neither uses an exponent.
+    // Swift and Python write the same text if neither uses an exponent.
     if value.magnitude >= 1e-4, value.magnitude < 1e15 { return value.description }
     let (digits, exponent) = shortestDigits(value.magnitude)
     let sign = value < 0 ? "-" : ""
@@ -23,7 +23,7 @@ public enum PythonNumber {
     return sign + digits.prefix(exponent + 1) + "." + digits.dropFirst(exponent + 1)
   }
 
-  /// The number that Python's `float` reads from digits of any script, points and signs; nil where it fails.
+  /// The number that Python's `float` reads from digits of any script, points and signs; nil if it would fail.
   package static func value(_ scalars: some Sequence<Unicode.Scalar>) -> Double? {
     var text = ""
     for scalar in scalars {

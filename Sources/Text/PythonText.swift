@@ -1,7 +1,7 @@
 /// Text handled as the webui's Python handles it: by Unicode scalars, with lines separated by LF alone.
 ///
-/// The webui defines its prompt language and its infotext by Python's regular expressions, which is why the classes of scalars
-/// here.
+/// The webui defines its prompt language and its infotext by Python's regular expressions, so this type has their classes of
+/// characters.
 package enum PythonText {
   /// The parts of `text` between line feeds: at least one, which may be empty.
   package static func lines(_ text: some StringProtocol) -> [Substring.UnicodeScalarView] {

@@ -1,5 +1,5 @@
 extension String {
-  /// The text for a terminal: characters that act instead of showing are escaped, such as `\u{1b}`; line feeds and tabs stay.
+  /// The text for a terminal: characters that control the terminal are escaped, such as `\u{1b}`; line feeds and tabs stay.
   package var printable: String { escaped(keepsLines: true) { "\\u{\(String($0.value, radix: 16))}" } }
 
   /// The text for one line of a terminal: as `printable`, and line feeds are `\n`.
@@ -7,7 +7,7 @@ extension String {
     escaped(keepsLines: false) { $0 == "\n" ? "\\n" : "\\u{\(String($0.value, radix: 16))}" }
   }
 
-  /// A JSON text for a terminal: the same document, in which these characters have JSON's own escapes.
+  /// A JSON text for a terminal: the same document, with JSON's own escapes for these characters.
   package var printableJSON: String {
     escaped(keepsLines: true) { scalar in
       String(scalar).utf16.map { unit in
@@ -41,7 +41,7 @@ extension String {
     return String(text)
   }
 
-  /// The text with what may be secret in addresses replaced by `***`: what is before an `@` in an authority, and a query.
+  /// The text with possible secrets in addresses replaced by `***`: a query, and what is before an `@` in the host part.
   package var withoutAddressSecrets: String {
     guard firstRange(of: "://") != nil else { return self }
     var result = ""
@@ -49,7 +49,7 @@ extension String {
     while let mark = rest.firstRange(of: "://") {
       result += rest[..<mark.upperBound]
       rest = rest[mark.upperBound...]
-      // An address that is not well formed may have its secret anywhere, so it ends only at a blank or a quote.
+      // A malformed address may have its secret anywhere, so it ends only at a blank or a quote.
       let address = rest.prefix { !$0.isWhitespace && !"\"'`<>".contains($0) }
       rest = rest[address.endIndex...]
       var shown = address
@@ -66,7 +66,7 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether a terminal obeys the character or does not show it: control characters, marks of direction, and ends of lines.
+  /// Whether a terminal acts on the character or does not show it: control characters, direction marks and line ends.
   package var actsOnTerminal: Bool {
     switch value {
     case 0x00...0x1F, 0x7F...0x9F: true

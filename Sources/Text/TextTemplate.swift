@@ -1,11 +1,11 @@
-/// A text that is always the same except in a few places, such as the seed in the lines of a plan.
+/// A text that is always the same except in a few slots, such as the seed in the lines of a plan.
 ///
-/// The places are found by comparing two texts that were written with different values in them, so nothing else has to know
-/// where they are, and nothing is taken for fixed that was seen to change.
+/// The slots are found by comparing two texts that were written with different values in them. So nothing else has to know
+/// where they are, and a byte that changed is never taken for a constant one.
 package struct TextTemplate: Sendable {
-  /// What one kind of place holds in each of the two texts that are compared.
+  /// What a slot of one kind holds in each of the two texts that are compared.
   package struct Probe: Sendable {
-    /// Equally long, and different in every byte.
+    /// Two strings of equal length that differ in every byte.
     package let one, two: String
 
     private init(_ one: Character, _ two: Character, count: Int) {
@@ -17,21 +17,21 @@ package struct TextTemplate: Sendable {
     package static let number = Probe("1", "2", count: 18)
     /// Any text.
     package static let text = Probe("x", "y", count: 24)
-    /// Other digits than those of `number`.
+    /// Digits other than those of `number`.
     package static let digits = Probe("3", "4", count: 14)
   }
 
-  /// What is between the places, without gaps.
+  /// What is between the slots, without gaps.
   private var bytes: [UInt8] = []
-  /// Where in `bytes` each place is, and the index of its kind among the probes.
-  private var places: [(offset: Int, kind: Int)] = []
+  /// The offset of each slot in `bytes`, and the index of its kind among the probes.
+  private var slots: [(offset: Int, kind: Int)] = []
 
-  /// Compares two texts; nil if they differ anywhere but in the places of these kinds.
+  /// Compares two texts; nil if they differ anywhere but in slots of these kinds.
   ///
   /// - Parameters:
-  ///   - one: Written with `one` of each probe in the places of its kind.
+  ///   - one: Written with `one` of each probe in the slots of its kind.
   ///   - two: Written with `two` of each.
-  ///   - probes: The kinds of places.
+  ///   - probes: The kinds of slots.
   package init?(_ one: [UInt8], _ two: [UInt8], _ probes: [Probe]) {
     guard one.count == two.count else { return nil }
     let probes = probes.map { (one: Array($0.one.utf8), two: Array($0.two.utf8)) }
@@ -46,23 +46,23 @@ package struct TextTemplate: Sendable {
       }
       guard let kind else { return nil }
       bytes += one[start..<offset]
-      places.append((bytes.count, kind))
+      slots.append((bytes.count, kind))
       offset += probes[kind].one.count
       start = offset
     }
     bytes += one[start...]
   }
 
-  /// Appends the text with its places filled in.
+  /// Appends the text with its slots filled in.
   ///
   /// - Parameters:
-  ///   - text: Receives it.
-  ///   - place: Appends the text of a place, given the index of its kind among the probes.
-  package func append(to text: inout [UInt8], _ place: (Int, inout [UInt8]) -> Void) {
+  ///   - text: Receives the result.
+  ///   - fill: Appends the text of a slot, given the index of its kind among the probes.
+  package func append(to text: inout [UInt8], _ fill: (Int, inout [UInt8]) -> Void) {
     var start = 0
-    for (offset, kind) in places {
+    for (offset, kind) in slots {
       text += bytes[start..<offset]
-      place(kind, &text)
+      fill(kind, &text)
       start = offset
     }
     text += bytes[start...]

@@ -2,7 +2,7 @@ import Foundation
 
 /// An instant, to the millisecond.
 package struct Timestamp: Hashable {
-  /// Since 1970-01-01 00:00 UTC.
+  /// Milliseconds since 1970-01-01 00:00 UTC.
   package var milliseconds: Int64
 
   package init(milliseconds: Int64) { self.milliseconds = milliseconds }

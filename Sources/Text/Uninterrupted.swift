@@ -1,8 +1,8 @@
 import Foundation
 
-/// Makes a system call again as long as a signal interrupts it, which network and FUSE file systems report for `open` too.
+/// Repeats a system call as long as a signal interrupts it. On network and FUSE file systems this can happen to `open` too.
 ///
-/// Not for `close`: Linux has closed the file even if that was interrupted.
+/// Not for `close`: Linux has closed the file even if the call was interrupted.
 ///
 /// - Parameter call: Makes the call; returns a negative number and leaves `errno` if it fails.
 /// - Returns: What the last call returned.

@@ -15,9 +15,9 @@ package enum WholeFile {
   /// - Parameters:
   ///   - path: The file.
   ///   - limit: The most bytes to take, since the file may be an endless device.
-  ///   - isRegular: Whether pipes and devices are refused; opening a pipe waits for a writer otherwise.
+  ///   - isRegular: Whether to refuse pipes and devices. Opening a pipe would wait for a writer.
   /// - Returns: The bytes.
-  /// - Throws: Why they cannot be read.
+  /// - Throws: `Failure`.
   package static func bytes(
     of path: String, limit: Int = .max, isRegular: Bool = false
   ) throws(Failure) -> [UInt8] {

@@ -1,7 +1,7 @@
 /// Byte-pair encoding of single words.
 ///
-/// Merges are applied by rank, and from the left for equal ranks. A pair that a merge creates takes part at once. This is the
-/// order of the `tokenizers` library. It differs from merging all pairs of the lowest rank first if a vocabulary's merges
+/// Merges are applied by rank, and from the left if ranks are equal. A pair that a merge creates can be merged at once. This is
+/// the order of the `tokenizers` library. It differs from merging all pairs of the lowest rank first if a vocabulary's merges
 /// are not in the order of training. A word of n bytes takes O(n log n).
 struct BytePairEncoder: Sendable {
   /// The id of each byte inside a word and at its end.
@@ -20,7 +20,7 @@ struct BytePairEncoder: Sendable {
     self.init(byteIDs: byteIDs, lastByteIDs: lastByteIDs, merges: vocabulary.merges)
   }
 
-  /// An encoder of a vocabulary whose words have no end of their own if both lists of bytes are equal.
+  /// Creates an encoder. If both lists of bytes are equal, the vocabulary does not mark the ends of words.
   init(byteIDs: [Int32], lastByteIDs: [Int32], merges: [Vocabulary.Merge]) {
     self.byteIDs = byteIDs
     self.lastByteIDs = lastByteIDs
@@ -64,7 +64,7 @@ struct BytePairEncoder: Sendable {
   }
 }
 
-/// The symbols of a word as a doubly linked list in arrays: a merge keeps the left symbol and unlinks the right one.
+/// The symbols of a word, as a doubly linked list in arrays: a merge keeps the left symbol and unlinks the right one.
 private struct Symbols {
   static let merged: Int32 = -1
 
@@ -89,7 +89,7 @@ private struct Symbols {
   var remaining: [Int32] { ids.filter { $0 != Self.merged } }
 }
 
-/// A binary heap of possible merges: the lowest rank first, and the leftmost for equal ranks.
+/// A binary heap of possible merges: the lowest rank first, and the leftmost if ranks are equal.
 private struct MergeQueue {
   private var heap: [UInt64] = []
 

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Converts text to the token ids of CLIP by byte-level byte-pair encoding.
+/// Converts text to CLIP's token ids by byte-level byte-pair encoding.
 ///
-/// The results equal those of the webui's tokenizers for every text, see `TextCleaning`. It may be shared between threads.
+/// The results are those of the webui's tokenizers for every text, see `TextCleaning`. It can be shared between threads.
 public final class CLIPTokenizer: Sendable {
-  /// Rises whenever a text that is repaired gets other tokens than before.
+  /// Rises when a repaired text gets other tokens than before.
   public static let repairVersion = 1
 
   /// The tokens and merges in use.
@@ -12,16 +12,17 @@ public final class CLIPTokenizer: Sendable {
 
   private let encoder: BytePairEncoder
   private let cache = Mutex(WordCache())
-  /// The added tokens that are looked for in the text as it is, and those in clean text; nil without any.
+  /// Finds added tokens: some in the text as it is, some in the cleaned text; nil if there are none.
   private let splitter: AddedTokenSplitter?
   private let cleanSplitter: AddedTokenSplitter?
   private let addedTokens: [AddedToken]
 
-  /// A tokenizer with this vocabulary.
+  /// Creates a tokenizer with this vocabulary.
   ///
   /// - Parameters:
   ///   - vocabulary: The vocabulary.
-  ///   - rows: How many rows the text encoder has; added tokens beyond them are not used, and none without a number.
+  ///   - rows: The number of rows of the text encoder's token embedding. Added tokens beyond them are not used; with 0, none
+  ///     are.
   public init(_ vocabulary: Vocabulary, rows: Int = 0) {
     self.vocabulary = vocabulary
     encoder = BytePairEncoder(vocabulary)
@@ -40,7 +41,7 @@ public final class CLIPTokenizer: Sendable {
 
   /// The ids of `text`, without begin and end tokens. Their number is not limited.
   ///
-  /// The special texts of the cleaning become the tokens for begin and end: `<|startoftext|>` and `<|endoftext|>` for CLIP.
+  /// The special texts of the cleaning become the begin and end tokens: `<|startoftext|>` and `<|endoftext|>` for CLIP.
   public func encode(_ text: String, _ cleaning: TextCleaning = .clip) -> [Int32] {
     let bytes = Array(text.utf8)
     guard let splitter else { return encode(bytes, cleaning) }
@@ -58,7 +59,7 @@ public final class CLIPTokenizer: Sendable {
     cache.withLock { cache in
       var start = 0
       var position = 0
-      // CLIP's tokenizer cuts special texts out before it cleans what is between them, OpenCLIP's finds them afterwards.
+      // CLIP's tokenizer cuts out special texts before it cleans what is between them; OpenCLIP's finds them afterwards.
       while cleaning != .openCLIP, position < bytes.count {
         guard let special = pattern.special(in: bytes, at: position) else {
           position += 1
@@ -74,7 +75,7 @@ public final class CLIPTokenizer: Sendable {
     return ids
   }
 
-  /// Whether a text has other tokens than before text was repaired, see `TextCleaning.unrepaired`.
+  /// Whether a text gets other tokens than before text was repaired, see `TextCleaning.unrepaired`.
   public func isRepaired(_ text: String, by cleanings: [TextCleaning]) -> Bool {
     guard TextCleaning.mayMatter(for: text) else { return false }
     let before = encode(text, .unrepaired)

@@ -1,4 +1,4 @@
-/// Text prepared for byte-pair encoding: cleaned and in lower case, with the kind of every byte.
+/// Text that is ready for byte-pair encoding: cleaned and in lower case, with the kind of every byte.
 struct CleanText {
   /// The class of a scalar in the word pattern.
   enum Kind: UInt8 {
@@ -44,7 +44,7 @@ struct CleanText {
     return text
   }
 
-  /// A part that begins and ends between characters.
+  /// A part that starts and ends between characters.
   subscript(range: Range<Int>) -> CleanText {
     var part = self
     (part.bytes, part.kinds) = (Array(bytes[range]), Array(kinds[range]))
@@ -67,7 +67,7 @@ struct CleanText {
     kinds.append(Self.asciiKinds[Int(byte)])
   }
 
-  /// Appends the lower case of a text, as Python writes it: a capital sigma at the end of a word becomes ς.
+  /// Appends the lower case of a text, as in Python: a capital sigma at the end of a word becomes ς.
   private mutating func append(lowering text: [Unicode.Scalar]) {
     for (index, scalar) in text.enumerated() {
       if scalar == "\u{3A3}" {
@@ -80,7 +80,7 @@ struct CleanText {
     }
   }
 
-  /// Unicode's condition Final_Sigma: after a letter, and before none.
+  /// Unicode's condition Final_Sigma: there is a letter before it, and none after it.
   private static func isFinalSigma(in text: [Unicode.Scalar], at index: Int) -> Bool {
     func isSkipped(_ scalar: Unicode.Scalar) -> Bool {
       scalar.properties.isCaseIgnorable && !UnicodeAge.isNewer(scalar, than: UnicodeAge.python)
@@ -92,7 +92,7 @@ struct CleanText {
     return text[(index + 1)...].first { !isSkipped($0) }.map(isCased) != true
   }
 
-  /// Appends the lower case of `scalar` without regard to its context.
+  /// Appends the lower case of `scalar`, without looking at its context.
   private mutating func append(lowering scalar: Unicode.Scalar) {
     if scalar.isASCII { return append(ascii: UInt8(scalar.value)) }
     let properties = scalar.properties
@@ -112,7 +112,7 @@ struct CleanText {
 
   // MARK: Kinds
 
-  /// The Unicode version of the NFC tables of the `tokenizers` library, which unrepaired text followed.
+  /// The Unicode version of the NFC tables in the `tokenizers` library, which is used for unrepaired text.
   private static let oldNormalForm = (9, 0)
 
   private static let asciiKinds: [Kind] = (0..<128).map { (byte: UInt8) in
@@ -125,7 +125,7 @@ struct CleanText {
   }
 
   private func kind(of scalar: Unicode.Scalar) -> Kind {
-    // This mark has the case of a letter, so that Python's expressions, which ignore case, take it for neither kind.
+    // This mark has the case of a letter. Python's expressions ignore case, so they take it for neither kind.
     if scalar == "\u{345}", cleaning != .unrepaired { return .space }
     let properties = scalar.properties
     let kind: Kind

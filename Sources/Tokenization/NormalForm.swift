@@ -1,14 +1,14 @@
 @_spi(_Unicode) import Swift
 
-/// Unicode's normal form C, of a fixed version of Unicode.
+/// Unicode's normal form C, for a fixed version of Unicode.
 enum NormalForm {
-  /// The text in NFC. Scalars newer than this version neither compose nor reorder, so the text between them is normalised in
-  /// separate pieces.
+  /// The text in NFC. Scalars newer than this version are neither composed nor reordered, so the texts between them are
+  /// normalised separately.
   ///
   /// It uses the standard library's normaliser, which is not public yet. Foundation's public one does not compose Hangul such
   /// as U+AC00 U+11A8, and turns some other Jamo into U+FFFD.
   static func composed(_ text: [Unicode.Scalar], unicode version: (Int, Int)) -> [Unicode.Scalar] {
-    // Text without scalars from the combining marks on is NFC already.
+    // Text without combining marks and later scalars is already in NFC.
     guard text.contains(where: { $0.value >= 0x300 }) else { return text }
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)

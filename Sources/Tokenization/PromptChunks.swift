@@ -1,6 +1,6 @@
 import Prompts
 
-/// A prompt in the form that the text encoder takes: chunks of 75 tokens between a begin and an end token.
+/// A prompt as input for the text encoder: chunks of 75 tokens between a begin and an end token.
 public struct PromptChunks: Hashable, Sendable {
   /// One input of the text encoder.
   public struct Chunk: Hashable, Sendable {
@@ -8,7 +8,7 @@ public struct PromptChunks: Hashable, Sendable {
     public let ids: [Int32]
     /// The factor of each token's encoding, 1 for begin, end and padding: `[77]`.
     public let weights: [Float]
-    /// The embeddings whose vectors replace tokens. The ids of those tokens are 0.
+    /// The embeddings whose vectors replace tokens. The ids of these tokens are 0.
     public let embeddings: [Placement]
   }
 
@@ -29,8 +29,8 @@ public struct PromptChunks: Hashable, Sendable {
   /// Splits `prompt` by the webui's emphasis syntax and packs its tokens into chunks.
   ///
   /// A `BREAK` closes a chunk. If a chunk is full and the next token is not a comma, the tokens after the chunk's last comma
-  /// move to the next chunk, provided that the comma is among the last `commaBacktrack` tokens; 0 turns this off. Throws
-  /// what `PromptAttention` throws.
+  /// move to the next chunk. This happens only if the comma is among the last `commaBacktrack` tokens; 0 turns it off. Throws
+  /// the errors of `PromptAttention`.
   public init(
     _ prompt: String, tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20
   ) throws(PromptError) {
@@ -38,27 +38,27 @@ public struct PromptChunks: Hashable, Sendable {
     self.init(runs: runs, tokenizer: tokenizer, cleaning: cleaning, commaBacktrack: commaBacktrack)
   }
 
-  /// Packs the tokens of runs with known weights; each run is tokenized separately.
+  /// Packs the tokens of runs with given weights; each run is tokenized separately.
   public init(
     runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20
   ) {
     self.init(runs: runs, tokenizer: tokenizer, cleaning: cleaning, commaBacktrack: commaBacktrack) { _, _ in nil }
   }
 
-  /// Packs the tokens of runs, in which embeddings replace their names.
+  /// Packs the tokens of runs; embeddings replace their names.
   ///
-  /// An embedding counts as many tokens as it has vectors, and is never split: if it does not fit into a chunk, it begins the
-  /// next one. If the tokens after a comma move to the next chunk, an embedding among them moves, too (the webui leaves its
+  /// An embedding counts as many tokens as it has vectors, and is never split: if it does not fit into a chunk, it starts the
+  /// next one. If the tokens after a comma move to the next chunk, an embedding among them moves too (the webui leaves its
   /// vectors behind).
   ///
   /// - Parameters:
   ///   - runs: The parts of a prompt.
   ///   - tokenizer: The model's tokenizer.
-  ///   - cleaning: How each run's text is cleaned; weights were read before.
-  ///   - commaBacktrack: The number of tokens at the end of a chunk among which it may be broken at a comma.
-  ///   - match: Returns the embedding whose name begins at a position in a run's tokens, if there is one. It has at most 75
+  ///   - cleaning: How the text of each run is cleaned; its weights were read before.
+  ///   - commaBacktrack: A chunk may be broken at a comma among this many tokens at its end.
+  ///   - match: Returns the embedding whose name starts at a position in a run's tokens, if there is one. It has at most 75
   ///     vectors.
-  /// - Throws: What `match` throws.
+  /// - Throws: The errors of `match`.
   public init(
     runs: [PromptAttention.Run], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip, commaBacktrack: Int = 20,
     match: (_ tokens: [Int32], _ position: Int) throws -> PromptEmbedding?
@@ -87,7 +87,7 @@ private struct ChunkPacker {
   private var chunks: [PromptChunks.Chunk] = []
   private var ids: [Int32] = []
   private var weights: [Float] = []
-  /// The embeddings; positions count from the first token after begin.
+  /// The embeddings; positions count from the first token after the begin token.
   private var embeddings: [PromptChunks.Placement] = []
   /// The index of the open chunk's last comma. A comma that arrives at a full chunk counts as its 76th token.
   private var lastComma: Int?
@@ -97,7 +97,7 @@ private struct ChunkPacker {
     self.commaBacktrack = commaBacktrack
   }
 
-  /// Adds a token, or the vectors of an embedding whose name begins with it.
+  /// Adds a token, or the vectors of an embedding whose name starts with it.
   mutating func add(_ id: Int32, _ embedding: PromptEmbedding?, weight: Float) {
     let isFull = ids.count == PromptChunks.capacity
     if id == vocabulary.commaID {
@@ -121,7 +121,7 @@ private struct ChunkPacker {
     weights += Array(repeating: weight, count: count)
   }
 
-  /// Pads the open chunk and begins the next.
+  /// Pads the open chunk and starts the next one.
   mutating func close() {
     let padding = PromptChunks.capacity + 1 - ids.count
     chunks.append(

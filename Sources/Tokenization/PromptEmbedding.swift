@@ -1,4 +1,4 @@
-/// An embedding found among a prompt's tokens, which replaces its name.
+/// An embedding found in a prompt's tokens, which replaces its name.
 public struct PromptEmbedding: Hashable, Sendable {
   /// The embedding's number in the list of embeddings.
   public let number: Int
@@ -7,7 +7,7 @@ public struct PromptEmbedding: Hashable, Sendable {
   /// The number of tokens that it takes in a chunk.
   public let vectorCount: Int
 
-  /// An embedding of this number.
+  /// Creates an embedding with this number.
   public init(number: Int, tokenCount: Int, vectorCount: Int) {
     self.number = number
     self.tokenCount = tokenCount
@@ -15,9 +15,9 @@ public struct PromptEmbedding: Hashable, Sendable {
   }
 }
 
-/// The names of embeddings as tokens, which are searched for in prompts.
+/// The names of embeddings as tokens, to search for in prompts.
 ///
-/// As in the webui, names are matched by their tokens, whatever is around them. Of the names that match at a position, the
+/// As in the webui, names are compared by their tokens, whatever is around them. If several names match at a position, the
 /// longest is preferred, and the first of equally long ones.
 public struct EmbeddingNames: Sendable {
   private struct Name: Sendable {
@@ -27,12 +27,12 @@ public struct EmbeddingNames: Sendable {
 
   private var names: [Int32: [Name]] = [:]
 
-  /// The names in the order of their numbers. A name without tokens is never found.
+  /// Creates the list; names are in the order of their numbers. A name without tokens is never found.
   ///
   /// - Parameters:
   ///   - names: Names of embeddings.
   ///   - tokenizer: The model's tokenizer.
-  ///   - cleaning: That of the model's first text encoder, as in the webui.
+  ///   - cleaning: The cleaning of the model's first text encoder, as in the webui.
   public init(_ names: [String], tokenizer: CLIPTokenizer, cleaning: TextCleaning = .clip) {
     for (number, name) in names.enumerated() {
       let tokens = tokenizer.encode(name, cleaning)
@@ -45,10 +45,10 @@ public struct EmbeddingNames: Sendable {
     }
   }
 
-  /// Whether there are none.
+  /// Whether there are no names.
   public var isEmpty: Bool { names.isEmpty }
 
-  /// The names that match at a position of a run's tokens, the best first, with the length of each name in tokens.
+  /// The names that match at a position of a run's tokens, with the number of tokens of each, the best first.
   public func matches(_ tokens: [Int32], at position: Int) -> [(number: Int, tokenCount: Int)] {
     guard let found = names[tokens[position]] else { return [] }
     return found.filter { tokens[position...].starts(with: $0.tokens) }.map { ($0.number, $0.tokens.count) }

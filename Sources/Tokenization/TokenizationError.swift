@@ -11,7 +11,7 @@ public enum TokenizationError: Error, Equatable {
 }
 
 extension TokenizationError: CustomStringConvertible {
-  /// One message: where, what was found, what was expected, what to do.
+  /// One message: where it is, what was found, what was expected, and what to do.
   public var description: String {
     switch self {
     case .vocabularyNotFound(let model, let folders):
@@ -27,8 +27,8 @@ extension TokenizationError: CustomStringConvertible {
       let position = line.map { "\(path):\($0)" } ?? path
       return "\(position): not a usable CLIP vocabulary: found \(found), expected \(expected); get the file again"
     case .damagedTokenizer(let path, let position, let purpose, let reason):
-      let place = position.map { "\(path):\($0)" } ?? path
-      return "\(place): not a usable \(purpose.rawValue) tokenizer: \(reason)"
+      let file = position.map { "\(path):\($0)" } ?? path
+      return "\(file): not a usable \(purpose.rawValue) tokenizer: \(reason)"
     }
   }
 }

@@ -4,20 +4,20 @@ public struct Vocabulary: Sendable {
   public let path: String
   /// The id of `<|startoftext|>`, which opens every chunk.
   public let beginID: Int32
-  /// The id of `<|endoftext|>`, which closes and pads every chunk and replaces tokens that the vocabulary lacks.
+  /// The id of `<|endoftext|>`, which closes and pads every chunk, and replaces tokens that the vocabulary lacks.
   public let endID: Int32
-  /// The id of a comma at the end of a word, at which long prompts are broken; nil if the vocabulary has none.
+  /// The id of a comma at the end of a word, where long prompts may be broken; nil if the vocabulary has none.
   public let commaID: Int32?
-  /// The highest id plus one, which is the number of rows that the text encoder's token embedding must have.
+  /// The highest id plus one. The text encoder's token embedding must have this many rows.
   public let count: Int
 
   /// The id of each token, written as in the file.
   let ids: [String: Int32]
   /// The merges by rank; the first one is applied before all others.
   let merges: [Merge]
-  /// The texts that the files beside the merges make tokens of their own, besides begin and end.
+  /// The texts that the files next to the merges define as tokens, besides begin and end.
   let addedTokens: [AddedToken]
-  /// Whether the ids follow from the merges, so that they are all wrong if merges are missing.
+  /// Whether the ids are derived from the merges. All ids are wrong then if merges are missing.
   private let isNumberedByMerges: Bool
 
   /// Two neighbouring tokens that become one.
@@ -39,9 +39,9 @@ public struct Vocabulary: Sendable {
   /// The id of a token as the file writes it, such as `cat</w>`; nil if the vocabulary lacks it.
   public func id(of token: String) -> Int32? { ids[token] }
 
-  /// The vocabulary as bytes that are the same for every form of file, for digests.
+  /// The vocabulary as bytes, which are the same for every file format; used for digests.
   ///
-  /// Tokens by ascending id, each as `id length token`, then the merges by rank, each as two ids; one per line.
+  /// Tokens in the order of their ids, each as `id length token`, then the merges by rank, each as two ids; one per line.
   public var canonicalBytes: [UInt8] {
     var bytes: [UInt8] = []
     for (token, id) in ids.sorted(by: { $0.value < $1.value }) {
@@ -55,15 +55,15 @@ public struct Vocabulary: Sendable {
 }
 
 extension Vocabulary {
-  /// The number of merges that CLIP uses of `bpe_simple_vocab_16e6.txt`: 49152 minus 256 bytes and 2 special tokens.
+  /// How many merges of `bpe_simple_vocab_16e6.txt` CLIP uses: 49152 minus 256 bytes and 2 special tokens.
   static let clipMergeCount = 49152 - 256 - 2
 
-  /// Reads `merges.txt` (with the ids of a `vocab.json` next to it, if there is one), `bpe_simple_vocab_16e6.txt`,
-  /// either also gzipped, or a `tokenizer.json`.
+  /// Reads `merges.txt` (with the ids of a `vocab.json` next to it, if there is one), `bpe_simple_vocab_16e6.txt`, both also
+  /// gzipped, or a `tokenizer.json`.
   ///
-  /// Without a `vocab.json` the ids follow from the merges as CLIP numbers them: bytes, bytes that end a word, merges,
-  /// begin, end. With `merges.txt`, an `added_tokens.json` and a `tokenizer_config.json` next to it add tokens. Throws
-  /// `unreadableFile` or `damagedVocabulary`.
+  /// Without a `vocab.json`, ids are derived from the merges as CLIP numbers them: bytes, bytes that end a word, merges, begin,
+  /// end. An `added_tokens.json` and a `tokenizer_config.json` next to `merges.txt` add tokens. Throws `unreadableFile` or
+  /// `damagedVocabulary`.
   public init(contentsOf path: String) throws(TokenizationError) {
     let file = VocabularyFile(path: path)
     if file.name.hasSuffix(".json") {
@@ -74,7 +74,7 @@ extension Vocabulary {
       let known = try file.beside("vocab.json").map { json throws(TokenizationError) in try json.readIDs() }
       let ids = known ?? Self.ids(following: pairs)
       var added = file.name == "merges.txt" ? try file.readAddedTokens() : []
-      // Some files list tokens of the vocabulary too.
+      // Some files list tokens that are already in the vocabulary.
       if !added.isEmpty {
         let own = Set(ids.values)
         added.removeAll { own.contains($0.id) }
@@ -83,7 +83,7 @@ extension Vocabulary {
     }
   }
 
-  /// Numbers the tokens that result from `pairs`, as CLIP does.
+  /// Numbers the tokens that result from `pairs` as CLIP does.
   private static func ids(following pairs: [VocabularyFile.Pair]) -> [String: Int32] {
     let bytes = ByteAlphabet.characters.map(\.character)
     var ids: [String: Int32] = [:]
@@ -101,7 +101,7 @@ extension Vocabulary {
     return ids
   }
 
-  /// A vocabulary of these tokens and merges, after checking that they match.
+  /// Creates a vocabulary, after checking that tokens and merges match.
   init(
     ids: [String: Int32], pairs: [VocabularyFile.Pair], file: VocabularyFile, isNumberedByMerges: Bool = false,
     addedTokens: [AddedToken] = []
@@ -136,8 +136,8 @@ extension Vocabulary {
     }
   }
 
-  /// Throws unless there is a merge for every token that is longer than a byte. Without the last merges of a file that was
-  /// cut, words would have other tokens, and nothing else would show it.
+  /// Throws unless there is a merge for every token that is longer than a byte. Without the last merges of a truncated file,
+  /// words would get other tokens, and nothing else would show that.
   private static func requireMerges(
     _ merges: [Merge], for ids: [String: Int32], _ addedTokens: [AddedToken], _ file: VocabularyFile
   ) throws(TokenizationError) {
@@ -146,7 +146,7 @@ extension Vocabulary {
     let missing = ids.filter { token, id in
       let text =
         token.hasSuffix(ByteAlphabet.endOfWord) ? Substring(token.dropLast(ByteAlphabet.endOfWord.count)) : token[...]
-      // Tokens for padding and the like are in angle brackets, and some vocabularies list them.
+      // Tokens for padding and similar purposes are in angle brackets, and some vocabularies list them.
       let isSpecial = token.hasPrefix("<") && token.hasSuffix(">") && text.count == token.count
       return !results.contains(id) && text.unicodeScalars.count > 1 && !isSpecial && !added.contains(id)
     }
@@ -156,7 +156,7 @@ extension Vocabulary {
       expected: "a merge for every token of the vocabulary")
   }
 
-  /// Checks that a text encoder with this many rows can belong to the vocabulary, as far as that is not clear from the files.
+  /// Checks that a text encoder with this many rows can belong to the vocabulary, if the files alone do not show it.
   ///
   /// Throws `damagedVocabulary` if merges are missing.
   public func requireComplete(rows: Int) throws(TokenizationError) {
@@ -166,7 +166,7 @@ extension Vocabulary {
       expected: "\(rows) tokens, as the model's text encoder has")
   }
 
-  /// The texts of the added tokens that a text encoder with this many rows does not have.
+  /// The texts of the added tokens that are beyond the rows of a text encoder.
   public func addedTokens(beyond rows: Int) -> [String] {
     addedTokens.filter { $0.id >= rows }.map { String(decoding: $0.content, as: UTF8.self) }
   }

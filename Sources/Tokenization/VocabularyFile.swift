@@ -11,7 +11,7 @@ struct VocabularyFile {
     return name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
   }
 
-  /// Two tokens that a line of the file joins.
+  /// Two tokens that a line of the file merges.
   struct Pair {
     let left: String
     let right: String
@@ -31,7 +31,7 @@ extension VocabularyFile {
   /// The largest uncompressed size that is read. CLIP's own vocabulary takes 3.2 MB, its `tokenizer.json` 3.6 MB.
   private static let sizeLimit = 64 << 20
 
-  /// The whole file; it is uncompressed if it is gzipped, whatever its name.
+  /// The whole file, decompressed if it is gzipped, whatever its name.
   func readBytes() throws(TokenizationError) -> [UInt8] {
     var opened: gzFile?
     repeat {
@@ -46,7 +46,7 @@ extension VocabularyFile {
       let count = gzread(file, &buffer, UInt32(buffer.count))
       if count > 0 { bytes += buffer[..<Int(count)] }
       if count <= 0 {
-        // gzread does not report a truncated stream, only gzerror does.
+        // gzread does not report a truncated stream; only gzerror does.
         _ = gzerror(file, &status)
         break
       }
@@ -106,14 +106,14 @@ extension VocabularyFile {
 // MARK: - JSON
 
 extension VocabularyFile {
-  /// Another file of the same folder, if there is one.
+  /// Another file in the same folder, if it exists.
   func beside(_ name: String) -> VocabularyFile? {
     let path = URL(fileURLWithPath: path).deletingLastPathComponent().appendingPathComponent(name).path
     return FileManager.default.fileExists(atPath: path) ? VocabularyFile(path: path) : nil
   }
 
-  /// The tokens that the files beside add to the vocabulary, as transformers reads them: those of `tokenizer_config.json` with
-  /// their flags, and those of `added_tokens.json`, which are looked for in clean text.
+  /// The tokens that the files next to it add to the vocabulary, as transformers reads them: those of `tokenizer_config.json`
+  /// with their flags, and those of `added_tokens.json`, which are searched for in cleaned text.
   func readAddedTokens() throws(TokenizationError) -> [AddedToken] {
     var tokens: [AddedToken] = []
     let config = beside("tokenizer_config.json")
@@ -141,7 +141,7 @@ extension VocabularyFile {
     try ids(of: decode([String: Double].self, expected: "a JSON object from token to id"))
   }
 
-  /// The vocabulary in a `tokenizer.json`, the only file that newer versions of transformers save.
+  /// Reads the vocabulary in a `tokenizer.json`, the only file that newer versions of transformers save.
   func readTokenizerJSON() throws(TokenizationError) -> Vocabulary {
     let file = try decode(TokenizerJSON.self, expected: "the tokenizer.json of a byte-pair tokenizer")
     if let suffix = file.model.end_of_word_suffix, suffix != ByteAlphabet.endOfWord {
@@ -184,7 +184,7 @@ extension VocabularyFile {
     }
   }
 
-  /// What is wrong with the document. JSONDecoder does not report where a syntax error is, but JSONSerialization does.
+  /// What is wrong with the document. JSONDecoder does not report where a syntax error is; JSONSerialization does.
   private static func finding(_ error: any Error, in data: Data) -> String {
     do {
       _ = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
@@ -195,7 +195,7 @@ extension VocabularyFile {
   }
 }
 
-/// An added token as the `tokenizers` library writes it; the names are the file's.
+/// An added token as the `tokenizers` library writes it, with its names.
 private struct AddedTokenFlags: Decodable {
   let content: String
   let single_word: Bool?
@@ -215,7 +215,7 @@ private struct TokenizerConfiguration: Decodable {
   let added_tokens_decoder: [String: AddedTokenFlags]?
 }
 
-/// The parts of a `tokenizer.json` that determine the ids; the names are the file's.
+/// The parts of a `tokenizer.json` that determine the ids, with its names.
 private struct TokenizerJSON: Decodable {
   let added_tokens: [NumberedToken]?
   let model: Model

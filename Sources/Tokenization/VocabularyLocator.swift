@@ -2,18 +2,18 @@ import Foundation
 
 /// Finds the CLIP vocabulary that belongs to a model.
 ///
-/// It looks in this order: `tokenizer/` and `tokenizer_2/` in the model's folder; the folder that has the model;
+/// It searches in this order: `tokenizer/` and `tokenizer_2/` in the model's folder; the folder that contains the model;
 /// `$XDG_DATA_HOME/sdbatch/clip/`, by default `~/.local/share/sdbatch/clip/`.
 public struct VocabularyLocator: Sendable {
-  /// The file names that are looked for in each folder, the preferred one first. A `vocab.json` next to `merges.txt` has the
-  /// ids.
+  /// The file names to look for in each folder, the preferred one first. If there is a `vocab.json` next to `merges.txt`, it
+  /// has the ids.
   public static let fileNames = [
     "merges.txt", "bpe_simple_vocab_16e6.txt", "bpe_simple_vocab_16e6.txt.gz", "tokenizer.json",
   ]
 
   private let dataFolder: URL?
 
-  /// A locator for the user with these environment variables (`XDG_DATA_HOME` and `HOME` are read).
+  /// Creates a locator from the user's environment variables (`XDG_DATA_HOME` and `HOME`).
   public init(environment: [String: String]) {
     // The XDG base directory specification says to ignore relative paths.
     if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
@@ -25,12 +25,12 @@ public struct VocabularyLocator: Sendable {
     }
   }
 
-  /// The user's folder for what several models share: `$XDG_DATA_HOME/sdbatch`; nil if the user has none.
+  /// The user's folder for files that several models share: `$XDG_DATA_HOME/sdbatch`; nil if the user has none.
   public var sharedFolder: String? { dataFolder?.appendingPathComponent("sdbatch").path }
 
   /// Reads the vocabulary for the model file or folder at `modelPath`.
   ///
-  /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`; a damaged file is an error, even if there are others.
+  /// Throws `vocabularyNotFound`, `unreadableFile` or `damagedVocabulary`. A damaged file is an error even if there are others.
   public func find(for modelPath: String) throws(TokenizationError) -> Vocabulary {
     let folders = folders(for: modelPath)
     for folder in folders {
@@ -52,7 +52,7 @@ public struct VocabularyLocator: Sendable {
     return nil
   }
 
-  /// Whether a file is the tokenizer of a Qwen3 or T5, which have files of the same names.
+  /// Whether a file is the tokenizer of a Qwen3 or T5, whose files have the same names.
   private func isOther(_ name: String, in folder: String) -> Bool {
     let url = URL(fileURLWithPath: folder)
     switch name {

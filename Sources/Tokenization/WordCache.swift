@@ -1,4 +1,4 @@
-/// A cache of the ids of words, because the prompts of one grid share most of their words.
+/// A cache of the ids of words: the prompts of one grid share most of their words.
 struct WordCache {
   private static let wordLimit = 16384
   private static let byteLimit = 64
@@ -10,7 +10,7 @@ struct WordCache {
     set {
       guard word.count <= Self.byteLimit else { return }
       if words.count >= Self.wordLimit { words.removeAll(keepingCapacity: true) }
-      // A copy, because a slice would keep the whole text alive.
+      // Store a copy, because a slice would keep the whole text in memory.
       words[ArraySlice(Array(word))] = newValue
     }
   }

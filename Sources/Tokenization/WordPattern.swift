@@ -1,5 +1,5 @@
 /// The pattern that splits clean text into words:
-/// `<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+`, without regard to case.
+/// `<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+`, ignoring case.
 struct WordPattern {
   /// A part of clean text.
   enum Word: Hashable {
@@ -17,12 +17,12 @@ struct WordPattern {
     self.cleaning = cleaning
     begin = Array(cleaning.specials.begin.utf8)
     end = Array(cleaning.specials.end.utf8)
-    // A long s is an s for Python's expressions.
+    // Python's expressions treat a long s as an s.
     let long = cleaning == .unrepaired ? [] : ["'\u{17F}"]
     contractions = (["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"] + long).map { Array($0.utf8) }
   }
 
-  /// The special token whose text begins at `position`, with the length of the text.
+  /// The special token whose text starts at `position`, and the length of the text.
   func special(in bytes: [UInt8], at position: Int) -> (word: Word, length: Int)? {
     guard bytes[position] == UInt8(ascii: "<") else { return nil }
     if bytes[position...].starts(with: begin) { return (.begin, begin.count) }
@@ -49,7 +49,7 @@ struct WordPattern {
         if let special = special(in: bytes, at: start) {
           end = start + special.length
           if cleaning == .unrepaired {
-            // The text was in capitals and has been lowered. The `tokenizers` library splits it again, by kind.
+            // The text was in capitals and is now in lower case. The `tokenizers` library splits it again, by kind.
             body(.bytes(start..<(start + 2)))
             body(.bytes((start + 2)..<(end - 2)))
             body(.bytes((end - 2)..<end))
@@ -68,7 +68,7 @@ struct WordPattern {
     }
   }
 
-  /// The length of the begin text with a long s, which is one word, and not the special one.
+  /// The length of the begin text with a long s, which is one word but not the special one.
   private func lengthOfLongBegin(in bytes: [UInt8], at position: Int) -> Int? {
     guard cleaning != .unrepaired, let s = begin.firstIndex(of: UInt8(ascii: "s")) else { return nil }
     let long = begin[..<s] + Array("\u{17F}".utf8) + begin[(s + 1)...]

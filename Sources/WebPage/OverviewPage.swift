@@ -1,11 +1,12 @@
 import JSON
 
-/// The page of a folder of runs: the progress of each, and some of its images. It is only served, since it follows the runs.
+/// The page of a folder of runs: the progress of each run, and some of its images. It is only served, because it follows the
+/// runs.
 public struct OverviewPage {
   private let title: String
   private let data: JSONValue
 
-  /// A page.
+  /// Creates a page.
   ///
   /// - Parameters:
   ///   - title: The name of the folder.

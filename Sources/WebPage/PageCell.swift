@@ -1,6 +1,6 @@
 import Settings
 
-/// A job in the page of a run.
+/// A job on the page of a run.
 public struct PageCell: Sendable {
   /// What the cell shows.
   public enum Content: Hashable, Sendable {
@@ -20,20 +20,20 @@ public struct PageCell: Sendable {
   public var axes: [AxisPosition]
   /// What the cell shows.
   public var content: Content
-  /// In pixels.
+  /// The image's width in pixels.
   public var width: Int
-  /// In pixels.
+  /// The image's height in pixels.
   public var height: Int
   /// The time that the image took, in seconds; nil if it is not known.
   public var seconds: Double?
-  /// The parameters of the image, which may not exist yet.
+  /// The infotext of the image, which may not exist yet.
   public var infotext: String
-  /// A recipe for this image alone.
+  /// A recipe for only this image.
   public var recipe: String
   /// The keys and values of that recipe.
   public var settings: [(key: String, value: String)]
 
-  /// A job.
+  /// Creates a cell for a job.
   public init(
     index: Int, id: String, axes: [AxisPosition], content: Content, width: Int, height: Int, seconds: Double?,
     infotext: String, recipe: String, settings: [(key: String, value: String)]

@@ -1,17 +1,19 @@
 import Hashing
 import Foundation
 
-/// The parts of a page before and after its data.
+/// A page without its data: the part before the data, and the part after it.
 struct PageTemplate {
   /// The page up to the data.
   let beforeData: [UInt8]
   /// The page after the data.
   let afterData: [UInt8]
 
+  /// Creates the template.
+  ///
   /// - Parameters:
   ///   - title: The title that is shown without JavaScript, and in the tab until the page's script has run.
-  ///   - isServed: Whether the page may connect to the server that it is from.
-  ///   - markup: The page.
+  ///   - isServed: Whether the page may connect to the server that sent it.
+  ///   - markup: The HTML of the page.
   ///   - script: The parts of its script, in the order of their dependencies.
   init(
     title: String, isServed: Bool, markup: [UInt8] = PackageResources.page_html, script: [[UInt8]] = Self.script
@@ -26,7 +28,7 @@ struct PageTemplate {
       .replacingOccurrences(of: "{{style}}", with: style)
       .replacingOccurrences(of: "{{script}}", with: script)
       .components(separatedBy: "{{data}}")
-    // The title comes last because it may contain any of the marks.
+    // The title is filled in last, because it may contain any of the marks.
     beforeData = Array(parts[0].replacingOccurrences(of: "{{title}}", with: Self.markup(title)).utf8)
     afterData = Array((parts.count > 1 ? parts[1] : "").utf8)
   }
@@ -43,7 +45,7 @@ struct PageTemplate {
 
   private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// The name of an element's text in the policy, which is its digest.
+  /// The source expression of an element's text in the policy: its digest.
   private static func source(_ text: String) -> String {
     "'sha256-\(Data(SHA256.hash(Array(text.utf8))).base64EncodedString())'"
   }
@@ -54,8 +56,8 @@ struct PageTemplate {
       .replacingOccurrences(of: "\"", with: "&quot;")
   }
 
-  /// JSON escaped for an element of HTML. `<` is escaped so that no text ends the element or begins a comment, and so are
-  /// U+2028 and U+2029, which end lines in JavaScript but not in JSON. All of them occur in strings only.
+  /// JSON escaped for an element of HTML. `<` is escaped, so that no text ends the element or starts a comment. U+2028 and
+  /// U+2029 are escaped too, because they end lines in JavaScript but not in JSON. All of them occur only in strings.
   static func escaped(_ json: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(json.count)

@@ -3,11 +3,11 @@ import JSON
 import Settings
 import Sheets
 
-/// The page of a run: one file, which works in a browser without a network, with every job and the path of its image.
+/// The page of a run: one file with every job and the path of its image. It works in a browser without a network.
 ///
-/// Markup, style and script are the files under `Resources`, combined with the run's data. Everything from prompts and
-/// labels is data in an element that browsers do not execute, and the script only ever turns it into text. The page's policy
-/// allows no other script, and no resources but images.
+/// Markup, style and script are the files in `Resources`, combined with the run's data. All prompts and labels are data in an
+/// element that browsers do not execute, and the script only ever shows them as text. The page's policy allows no other script,
+/// and no resources except images.
 public struct RunPage {
   /// Information about the run as a whole.
   public struct Heading: Sendable {
@@ -25,10 +25,10 @@ public struct RunPage {
     public var thumbnailSide: Int
     /// The picks when the page was written, an object by the images' ids; null for none.
     public var picks = JSONValue.null
-    /// What the server does that the page is from; nil for a page that is a file.
+    /// What the server of the page can do; nil for a page that is a file.
     public var served: Served?
 
-    /// A heading.
+    /// Creates a heading.
     public init(
       title: String, isRunning: Bool, written: String, generator: String, sheets: [String], thumbnailSide: Int
     ) {
@@ -41,21 +41,22 @@ public struct RunPage {
     }
   }
 
-  /// What a server does for a page: it keeps picks, and takes images away.
+  /// What a server can do for a page: it stores picks, and removes images.
   public struct Served: Sendable {
-    /// The state that the page shows, from which the server says what changes; nil if it does not.
+    /// The version of the state that the page shows, from which the server reports changes; nil if it reports none.
     public var version: Int?
-    /// Whether it stops, continues and starts runs.
+    /// Whether it can stop, continue and start runs.
     public var canRun: Bool
 
-    /// What a server does.
+    /// Creates a description of a server.
     public init(version: Int?, canRun: Bool) {
       self.version = version
       self.canRun = canRun
     }
   }
 
-  /// A text near the beginning of pages that were written during a run, and in no others, because quotes are escaped in texts.
+  /// A text near the start of pages that were written during a run. No other page contains it, because quotes are escaped in
+  /// texts.
   public static let runningMark = #""running":true"#
 
   private let heading: Heading
@@ -63,13 +64,13 @@ public struct RunPage {
   private let layout: SheetOptions
   private let numbers: [[[AxisPosition]: Int]]
 
-  /// A page.
+  /// Creates a page.
   ///
   /// - Parameters:
   ///   - heading: Information about the run as a whole.
   ///   - positions: The positions of all jobs on the axes, in the order of the plan.
   ///   - groups: The names of the axes in each zip group of the recipe.
-  ///   - layout: The initial directions; unknown axes are ignored.
+  ///   - layout: The initial directions of the axes; unknown axes are ignored.
   public init(_ heading: Heading, positions: [[AxisPosition]], groups: [[String]], layout: SheetOptions) {
     self.heading = heading
     self.layout = layout
@@ -84,7 +85,7 @@ public struct RunPage {
   /// - Parameters:
   ///   - cells: Every job in the order of the plan. They are read once, so they need not be in memory together.
   ///   - sink: Called with the bytes of the file, piece by piece.
-  /// - Throws: What `cells` or the sink throws.
+  /// - Throws: The errors of `cells` and of the sink.
   public func write(_ cells: some Sequence<PageCell>, to sink: ([UInt8]) throws -> Void) throws {
     let template = PageTemplate(title: heading.title, isServed: heading.served != nil)
     try sink(template.beforeData)
@@ -147,7 +148,7 @@ public struct RunPage {
           writer.array { writer in
             for step in axis.steps.indices {
               writer.object { writer in
-                // Always texts, because JavaScript's numbers are exact up to 2^53 only.
+                // Seeds are always texts, because JavaScript's numbers are exact only up to 2^53.
                 writer.member("values", .array(axis.steps[step].map { .string($0.value) }))
                 writer.member("title", axis.steps[step].map(\.title).joined(separator: "\n"))
                 writer.member("label", axis.label(step))
@@ -198,8 +199,8 @@ public struct RunPage {
   }
 }
 
-/// Texts in pieces, each of which is written once: as a string the first time, then as its index in the order of the file.
-/// The texts of ten thousand jobs differ in a few words.
+/// Splits texts into pieces and writes each piece once: as a string the first time, then as its index in the order of the file.
+/// The texts of ten thousand jobs differ only in a few words.
 private struct TextPieces {
   private var numbers: [String: Int] = [:]
 

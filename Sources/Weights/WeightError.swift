@@ -1,6 +1,6 @@
 import TensorFiles
 
-/// Why a model cannot be used, in words for the person who named the file.
+/// Why a model cannot be used, in words for the user who named the file.
 public enum WeightError: Error, Equatable, Sendable {
   /// One of the model's files cannot be read.
   case file(TensorFileError)
@@ -8,16 +8,16 @@ public enum WeightError: Error, Equatable, Sendable {
   case unsupported(path: String, found: String, advice: String)
   /// A value of a configuration file, or one derived from the tensors' shapes, cannot be used.
   case configuration(path: String, key: String, found: String, expected: String)
-  /// A tensor is not in the file; `name` is what the file would call it.
+  /// A tensor is not in the file; `name` is the name that it would have in the file.
   case missing(path: String, name: String, shape: [Int])
   /// A tensor does not have the shape that the network needs.
   case misshapen(path: String, name: String, found: [Int], expected: [Int])
-  /// An adapter, such as a LoRA or an embedding, that cannot be used, or not with this model.
+  /// An adapter, such as a LoRA or an embedding, cannot be used, or not with this model.
   case adapter(path: String, reason: String)
-  /// Everything that is wrong with the set of tensors of a model.
+  /// The set of a model's tensors is wrong in one or more ways.
   case audit(WeightAudit)
 
-  /// Evaluates `read` and wraps the error of a file in `.file`.
+  /// Evaluates `read`, and wraps errors of the file in `.file`.
   package static func wrapping<Value>(
     _ read: @autoclosure () throws(TensorFileError) -> Value
   ) throws(WeightError) -> Value {
@@ -26,7 +26,7 @@ public enum WeightError: Error, Equatable, Sendable {
 }
 
 extension WeightError: CustomStringConvertible {
-  /// Where, what was found, what was expected, what to do.
+  /// One message: where it is, what was found, what was expected, and what to do.
   public var description: String {
     switch self {
     case .file(let error):

@@ -3,7 +3,7 @@ import Foundation
 import JSON
 import Tensors
 
-/// Options of all benchmarks of arithmetic.
+/// The options of all benchmarks of arithmetic.
 struct BenchOptions: ParsableArguments {
   @Option(help: "Number of threads (default: one for each core that the process may use).")
   var threads: Int?
@@ -29,13 +29,13 @@ struct BenchReport {
     threads = options.threadCount
   }
 
-  /// Begins a group of measurements, such as those of one instruction set and precision.
+  /// Starts a group of measurements, such as those of one instruction set and precision.
   mutating func begin(_ name: String) {
     group = name
     if !isJSON { print("\(name), \(threads) threads") }
   }
 
-  /// One measurement.
+  /// Adds one measurement.
   ///
   /// - Parameters:
   ///   - name: What was measured.
@@ -69,7 +69,7 @@ struct BenchReport {
     print("  \(padded) \(parts.compactMap { $0 }.joined(separator: ", "))")
   }
 
-  /// Prints the JSON object, if that was asked for.
+  /// Prints the JSON object, if it was requested.
   func finish() {
     guard isJSON else { return }
     print((["threads": .integer(Int64(threads)), "measurements": .array(rows)] as JSONValue).jsonText)

@@ -3,13 +3,13 @@ import Networks
 import Runs
 import Tensors
 
-/// Times a language model that encodes prompts, reading of its layers included.
+/// Times a language model that encodes prompts, including reading its layers.
 struct EncoderBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "encoder", abstract: "Time a Qwen3 or T5 text encoder with a file's own weights.",
     discussion: """
       Layers are read one after the other, and released. So each time includes reading and packing all of them; the first \
-      includes reading them from the disk. Peak memory includes mapped files.
+      also reads them from the disk. Peak memory includes mapped files.
       """)
 
   @Argument(help: "A file or folder with a Qwen3 or T5 encoder.")
@@ -28,7 +28,7 @@ struct EncoderBench: ParsableCommand {
       throw ValidationError("--precision is \"\(precision)\", expected fp32 or bf16")
     }
     guard let archive = try TextEncoderArchive.open(path: encoder).first(where: { $0.kind != .clip }) else {
-      throw ValidationError("\(encoder) holds no Qwen3 and no T5")
+      throw ValidationError("\(encoder) contains neither a Qwen3 nor a T5")
     }
     let compute = Compute(
       kernels: try Kernels.forThisMachine(), threadCount: options.threadCount, precision: precision)

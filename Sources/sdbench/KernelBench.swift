@@ -66,7 +66,7 @@ struct KernelBench: ParsableCommand {
     let mark = algorithms.count > 1 && algorithm == shape.chosen(compute.elementType) ? "*" : ""
     let name = shape.name + (algorithms.count > 1 ? " \(algorithm.rawValue)\(mark)" : "")
     let error = self.error(shape.sample, algorithm, compute)
-    // Attention exponentiates the errors of scores of bytes.
+    // Attention takes exp of the scores, which amplifies their quantisation errors.
     let factor: Float = shape.isAttention && compute.precision == .int8 ? 3 : 1
     guard error <= factor * Self.bound(algorithm, compute.precision) else {
       report.add(name, note: "differs from portable C by \(error) of the largest value, so it is not timed")
@@ -113,11 +113,11 @@ struct KernelBench: ParsableCommand {
     return zip(found.values, expected).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / scale
   }
 
-  /// The largest error to accept.
+  /// The largest error that is accepted.
   ///
   /// In fp32, sums are in another order, and F(4x4) amplifies rounding. In bf16, results are rounded to 8 bits, and so are
-  /// the weights of attention's softmax and Winograd's windows and weights. In int8, each number is off by up to 1/255 of its
-  /// row's range, which averages out over a sum; Winograd's windows are sums of four pixels, so their range is larger.
+  /// attention's softmax results and Winograd's windows and weights. In int8, each number has an error of up to 1/255 of its
+  /// row's range, which averages out over a sum. Winograd's windows are sums of four pixels, so their range is larger.
   private static func bound(_ algorithm: ConvolutionAlgorithm, _ precision: Precision) -> Float {
     switch (algorithm, precision) {
     case (.direct, .fp32), (.winograd2, .fp32), (.winograd4, .fp32): 1e-5

@@ -3,19 +3,19 @@ import Tensors
 /// The shape of a layer in a real network.
 struct KernelShape {
   enum Kind {
-    /// A 3x3 convolution of step 1.
+    /// A 3x3 convolution with step 1.
     case convolution(inputs: Int, outputs: Int)
     case linear(inputs: Int, outputs: Int)
     /// A linear layer whose weights stay as a file stores them.
     case storedLinear(inputs: Int, outputs: Int, StoredWeights)
-    /// Attention of every pixel to this many keys.
+    /// Attention from every pixel to this many keys.
     case attention(heads: Int, width: Int, keys: Int)
   }
 
   let network: String
   let kind: Kind
   let batch: Int
-  /// Width and height of the image.
+  /// The width and height of the image.
   let side: Int
 
   var name: String {
@@ -29,7 +29,7 @@ struct KernelShape {
     }
   }
 
-  /// Multiplications and additions of the plain algorithm, whichever algorithm runs.
+  /// The multiplications and additions of the plain algorithm, even if another algorithm runs.
   var operations: Double {
     let pixels = Double(batch * side * side)
     switch kind {
@@ -40,7 +40,7 @@ struct KernelShape {
     }
   }
 
-  /// The same layer with fewer pixels and outputs, which takes portable C a moment.
+  /// The same layer with fewer pixels and outputs, so that portable C takes only a moment.
   var sample: KernelShape {
     let kind: Kind =
       switch kind {
@@ -52,12 +52,12 @@ struct KernelShape {
     return KernelShape(network: network, kind: kind, batch: 1, side: min(side, 9))
   }
 
-  /// Whether it is attention, whose bytes portable C does not use.
+  /// Whether it is attention. In int8, portable C computes it without bytes.
   var isAttention: Bool {
     if case .attention = kind { true } else { false }
   }
 
-  /// The algorithms to run it by; empty in int8 for layers that are never quantised.
+  /// The algorithms to run; empty in int8 for layers that are never quantised.
   func algorithms(_ precision: Precision) -> [ConvolutionAlgorithm] {
     switch kind {
     case .convolution:
@@ -120,7 +120,7 @@ struct KernelShape {
     }
   }
 
-  /// Rows of arbitrary bytes in a file's form, with small scales.
+  /// Rows of arbitrary bytes in the form of a file, with small scales.
   private static func stored(
     _ form: StoredWeights, outputs: Int, inputs: Int, _ compute: Compute
   ) -> PanelMatrix? {
@@ -139,7 +139,7 @@ struct KernelShape {
       let rowBytes = (form.rowBytes(inputs: inputs) ?? 0)
       for row in rows {
         let start = (row - rows.lowerBound) * rowBytes
-        // Small numbers in every plain form too.
+        // Use small numbers in plain forms too.
         for index in 0..<rowBytes { bytes[start + index] = UInt8(truncatingIfNeeded: (row * 131 + index) * 77) & 0x2F }
         for block in stride(from: start, to: start + rowBytes, by: form.block.bytes) {
           for scale in scales {
@@ -168,7 +168,7 @@ struct KernelShape {
 }
 
 extension KernelShape {
-  /// A layer of FLUX.2 klein with different numbers of tokens, packed and in the forms that files have.
+  /// A layer of FLUX.2 klein with different numbers of tokens, packed and in the forms of files.
   private static let storedLinears: [KernelShape] = {
     var shapes: [KernelShape] = []
     for side in [8, 23, 32, 64] {
@@ -182,8 +182,8 @@ extension KernelShape {
     return shapes
   }()
 
-  /// The layers that take most of the time: of SD 1.5 at 512x512 and SDXL at 1024x1024, for both halves of a guided step, and
-  /// of the VAE decoder at 512x512.
+  /// The layers that take most of the time: those of SD 1.5 at 512x512 and of SDXL at 1024x1024, for both halves of a guided
+  /// step, and those of the VAE decoder at 512x512.
   static let all: [KernelShape] =
     convolutions(
       "SD 1.5", batch: 2,

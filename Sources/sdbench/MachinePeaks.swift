@@ -1,7 +1,7 @@
 import CPeaks
 import Tensors
 
-/// The machine's peaks, measured: each kind of arithmetic on registers, and reading memory.
+/// The measured peaks of the machine: each type of arithmetic on registers, and reading memory.
 struct MachinePeaks {
   struct Peak {
     let name: String
@@ -9,18 +9,18 @@ struct MachinePeaks {
     let rate: Double
   }
 
-  /// The kinds of arithmetic, simplest first.
+  /// The types of arithmetic, simplest first.
   let arithmetic: [Peak]
   /// Bytes read per second, on all threads.
   let bandwidth: Double
 
-  /// Measures for about a second.
+  /// Measures the peaks, which takes about a second.
   init(threads: Int) {
     let pool = WorkerPool(threadCount: threads)
     var found: [Peak] = []
     while let peak = cp_peak_at(found.count)?.pointee {
       guard let run = peak.run else { break }
-      // Enough iterations for some milliseconds, found by doubling.
+      // Find a number of iterations that takes some milliseconds, by doubling it.
       var iterations = 1 << 12
       while Stopwatch(repeats: 1, { run(iterations) }).smallest < 0.005 { iterations *= 2 }
       let time = Stopwatch(repeats: 20) { pool.run(threads) { _ in run(iterations) } }
@@ -29,7 +29,7 @@ struct MachinePeaks {
     }
     arithmetic = found
 
-    // Far more than any cache holds. Each part is read by the thread that wrote it first.
+    // Use far more memory than any cache holds. Each part is read by the thread that wrote it.
     let pieceBytes = 64 << 20
     let pieces = max(threads, 4)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: pieces * pieceBytes, alignment: 64)
@@ -57,5 +57,5 @@ struct MachinePeaks {
   }
 }
 
-/// Uses a value, so that the compiler cannot omit the computation.
+/// Uses a value, so that the compiler cannot remove the computation.
 @inline(never) private func blackHole(_ value: UInt64) {}

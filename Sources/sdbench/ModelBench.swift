@@ -6,7 +6,7 @@ import Runs
 import Settings
 import Tensors
 
-/// Times the stages of an image (text encoding, a guided UNet step, VAE decoding) and a whole image, loading included.
+/// Times the stages of an image (text encoding, a guided UNet step, VAE decoding) and a whole image, including loading.
 struct ModelBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "model", abstract: "Time the stages of an image, and a whole image, with a model's own weights.",
@@ -76,7 +76,7 @@ struct ModelBench: ParsableCommand {
 
     let contexts = (0..<2 * images).map { _ in context(of: archive.unet.configuration, length: length, unet, compute) }
     let latent = latent(archive.unet.configuration.inChannels, compute)
-    // For one image, both halves of the guided step share their start; several images are separate.
+    // For one image, both halves of the guided step have the same input; several images have separate ones.
     let latents = images == 1 ? latent : compute.repeated(latent, contexts.count)
     _ = unet.forward(latents, timestep: 500, contexts: contexts)
     let before = compute.workspace.allocations
@@ -128,7 +128,7 @@ struct ModelBench: ParsableCommand {
     settings.negativePrompt = "blurry"
     settings.precision = precision
     (settings.width, settings.height, settings.steps, settings.seed) = (size, size, steps, 1)
-    // Hash the model before anything is timed.
+    // Hash the model before timing anything.
     _ = try engine().ingredients(for: settings)
     var first: [Double] = []
     PeakMemory.reset()

@@ -6,7 +6,7 @@ import Recipes
 import Runs
 import Settings
 
-/// Times what a run does besides computing images, with an engine whose images are blank.
+/// Times everything that a run does besides computing images, with an engine that makes blank images.
 struct RunBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Time planning, resuming, status, verify and why for a run of many jobs.",
@@ -79,7 +79,7 @@ struct RunBench: ParsableCommand {
   }
 }
 
-/// Makes grey images at once.
+/// Makes grey images without any delay.
 private struct BlankGenerator: ImageGenerator {
   let description = EngineDescription(version: "0.0.0", numerics: 0, isa: "none", precision: "fp32", threads: 1)
 

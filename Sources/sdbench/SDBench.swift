@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Times the inference core and the bookkeeping of a run. Its output is the only source of claims about speed.
+/// Times the inference core and the bookkeeping of a run. All claims about speed come from its output.
 @main
 struct SDBench: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -4,7 +4,7 @@ import Text
 struct Stopwatch {
   private(set) var seconds: [Double] = []
 
-  /// Times that were measured elsewhere.
+  /// Creates a stopwatch from times that were measured elsewhere.
   init(seconds: [Double]) { self.seconds = seconds }
 
   /// Runs `body` this many times, at least once, and measures each run.

@@ -99,11 +99,11 @@ class Browser:
     def _call(self, method, path, body=None):
         return self._send(method, f"/session/{self.session}{path}", body)
 
-    # What a reader does
+    # What a user does
 
     def open(self, path, fragment=""):
         """Opens a file and waits until the page is ready."""
-        # By way of another page, because a new fragment alone does not load the page.
+        # Through another page, because a new fragment alone does not load the page.
         self._call("POST", "/url", {"url": "about:blank"})
         address = path if path.startswith("http://") else f"file://{os.path.abspath(path)}"
         self._call("POST", "/url", {"url": address + fragment})

@@ -213,7 +213,7 @@ def keeps_picks_through_the_server(browser):
     browser.log()
 
 
-# Taking away
+# Saving images
 
 def takes_images_away(browser):
     folder = f"{OUTPUT}/one"
@@ -264,7 +264,7 @@ def takes_images_away(browser):
     os.remove(f"{folder}/picks.json")
 
 
-# A run that goes on
+# A run in progress
 
 def shows_a_run_as_it_goes_on(browser):
     folder = f"{OUTPUT}/long"
@@ -278,7 +278,7 @@ def shows_a_run_as_it_goes_on(browser):
         done = "document.querySelectorAll('.cell.done').length"
         before = browser.value(done)
         browser.wait(f"{done} > arguments[0]", before, seconds=60)
-        # An image is shown at most two seconds after it was made.
+        # An image appears at most two seconds after it was made.
         count = len(os.listdir(f"{folder}/images"))
         browser.wait(f"{done} >= arguments[0]", count, seconds=2)
         assert browser.value("document.querySelectorAll('.cell.working').length") <= 1
@@ -290,7 +290,7 @@ def shows_a_run_as_it_goes_on(browser):
         assert stopped < 12
         browser.click("#pause")
         browser.wait("document.querySelector('#pause').textContent === 'Pause'", seconds=60)
-        # It is killed, which loses nothing, and goes on.
+        # It is killed, which loses nothing, and continues.
         with open(f"{folder}/run.lock", encoding="utf-8") as lock:
             os.kill(int(re.search(r"pid (\d+)", lock.read())[1]), signal.SIGKILL)
         browser.wait("document.querySelector('#pause').textContent === 'Continue'", seconds=60)

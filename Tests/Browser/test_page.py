@@ -157,7 +157,7 @@ def pixels(png):
     return width, height, rows
 
 
-# What a reader does, one function for each task.
+# What a user does, one function for each task.
 
 def shows_every_image_at_its_position(browser):
     browser.open(page(RUN))
@@ -496,7 +496,7 @@ def is_accessible(browser):
     browser.emulate(prefers_color_scheme="light")
 
 
-# Faults that readers met.
+# Errors that users found.
 
 def writes_no_null(browser):
     for run in [RUN, HALF, WORDS]:

@@ -39,7 +39,7 @@ import TestSupport
   @Test func `a grid over LoRAs runs, is in the images, and is made again from them`() async throws {
     let space = try space()
     let first = try await space.run("recipe.yaml")
-    #expect(first.errors.contains("note: ") && first.errors.contains("its name stays a word"))
+    #expect(first.errors.contains("note: ") && first.errors.contains("its name stays a normal word"))
     let jobs = try space.manifestJobs()
     #expect(jobs.count == 12 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 12)
     let models = try space.manifest()["models"]?.elements ?? []
@@ -54,7 +54,7 @@ import TestSupport
       let again = try await space.run("reproduce", "run/" + file)
       #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
     }
-    // Nothing to do: all is there.
+    // No work is left: all images exist.
     let second = try await space.run("recipe.yaml", "--json")
     #expect(!second.output.contains("image_done"))
   }

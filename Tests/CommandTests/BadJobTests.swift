@@ -3,7 +3,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// Jobs and models that go wrong in the midst of a run.
+/// Jobs and models that fail in the middle of a run.
 @Suite struct BadJobTests {
   @Test func `numbers that overflow and images too large for the memory fail alone, with their reasons`() async throws {
     let space = try Workspace(
@@ -23,12 +23,12 @@ import TestSupport
         output: run
 
         """)
-    // As much address space as the program takes, and some: far less than the large image does.
+    // As much address space as the program uses, and a little more: far less than the large image needs.
     let child = try space.startShell("ulimit -v 4000000; exec \"$0\" recipe.yaml")
     #expect(try await child.wait() == .exited(3), "\(child.output)\(child.errors)")
     let jobs = try space.manifestJobs()
     #expect(jobs.map { $0["status"]?.text } == ["failed", "done", "failed", "done"])
-    #expect(jobs[0]["error"]?.text?.contains("holds NaN or infinite numbers") == true)
+    #expect(jobs[0]["error"]?.text?.contains("contains NaN or infinite numbers") == true)
     #expect(jobs[2]["error"]?.text?.hasPrefix("out of memory: 8192x8192 pixels take at least ") == true)
     for job in [jobs[0], jobs[2]] {
       #expect(child.errors.contains(try #require(job["error"]?.text)))
@@ -49,9 +49,9 @@ import TestSupport
 
     """
 
-  /// Starts a run over two models and holds it still while it is at the first.
+  /// Starts a run over two models and suspends it while it works on the first one.
   private func startBetweenModels(_ space: Workspace) throws -> Child {
-    // Another model by its digest: padding after the header's text changes no weight.
+    // Another model by its digest: padding after the header's text changes no weights.
     var bytes = try RandomModels.data("model.safetensors")
     let count = bytes[0..<8].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
     bytes.insert(contentsOf: Array("        ".utf8), at: 8 + count)

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Images that are stopped or killed inside, with the real engine.
+/// Images that are stopped or killed before they are finished, with the real engine.
 @Suite struct CheckpointTests {
   static func recipe(_ sampler: SamplerID) -> String {
     """
@@ -23,7 +23,7 @@ import TestSupport
     """
   }
 
-  /// Steps that were taken, by image and as often as they were taken.
+  /// Steps that were taken, by image, with repetitions.
   private func steps(_ child: Child) -> [Int] {
     child.outputLines.compactMap { line in
       guard let event = try? JSONValue(parsing: line), event["event"] == "progress", event["stage"] == "sampling" else {
@@ -59,7 +59,7 @@ import TestSupport
     let space = try Workspace(recipe: recipe)
     var last = 0
     var runs = 0
-    // Each run is ended after a step more than the one before had on the disk, in one of three ways.
+    // Each run is ended one step after the last step that the previous run had on the disk, in one of three ways.
     while true {
       let child = try space.start("recipe.yaml", "--json", "--checkpoint-every", "0")
       // A step is reported after the checkpoint of the previous step was written.
@@ -68,14 +68,14 @@ import TestSupport
       child.kill(signal)
       let end = try await child.wait()
       let taken = steps(child)
-      // It went on from no earlier than what was certainly on the disk.
-      // No step at all: the one before was killed when the image was there already.
+      // It continued from no earlier than what was certainly on the disk.
+      // No step at all: the previous run was killed when the image existed already.
       #expect(taken.first.map { $0 >= last } ?? (end == .exited(0)), "\(child.output)\(child.errors)")
       #expect(child.errors.isEmpty)
       runs += 1
       if end == .exited(0) { break }
       #expect(end == (signal == SIGKILL ? .killed(by: SIGKILL) : .exited(75)), "\(child.output)\(child.errors)")
-      // The last reported step may not have reached the disk; after a requested stop it has.
+      // The last reported step may not be on the disk; after a requested stop, it is.
       last = max(last, (taken.last ?? 0) - (signal == SIGKILL ? 1 : 0))
     }
     #expect(try space.images() == whole.images())
@@ -116,7 +116,7 @@ import TestSupport
     #expect(
       again.errors
         == "sdbatch: warning: job 0 (\(name.prefix(8))) restarts from step 0: its checkpoint cannot be used "
-        + "(its checksum does not match: it is cut short or altered)\n")
+        + "(its checksum does not match: it is incomplete or damaged)\n")
     try await space.run("recipe.yaml", "--output", "whole")
     #expect(try space.images() == space.images("whole"))
   }
@@ -130,7 +130,7 @@ import TestSupport
     #expect(!space.exists("run"))
     try space.write(
       Self.recipe(.eulerAncestral).replacingOccurrences(of: "steps: 9", with: "steps: 150"), to: "long.yaml")
-    // However fast the machine is, in the end it is done; however slow, each run is over.
+    // On a fast machine, it is done in the end; on a slow machine, each run ends.
     var runs = 0
     for milliseconds in sequence(first: 150, next: { $0 * 3 / 2 }) {
       let child = try space.start("long.yaml", "--max-time", "\(Double(milliseconds) / 1000)s", "--output", "long")
@@ -157,7 +157,7 @@ import TestSupport
     let child = try await space.run(
       "recipe.yaml", "--until", text.joined(separator: ":"), "--set", "steps=150", exits: 75)
     #expect("\(child.output)\(child.errors)".contains("Stopped (--until)"))
-    // A time that is long to come stops nothing.
+    // A time that is far away stops nothing.
     soon = time(nil) - 3600
     gmtime_r(&soon, &fields)
     try space.write(Workspace.recipe, to: "recipe.yaml")
@@ -170,7 +170,7 @@ import TestSupport
     let space = try Workspace(recipe: Self.recipe(.euler).replacingOccurrences(of: "steps: 9", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
-    // Held still, so that it is there for as long as it is looked at.
+    // Suspended, so it exists while the test looks at it.
     first.kill(SIGSTOP)
     let waiting = "sdbatch: waiting for the run that is using \(space.path)/run (host "
     let second = try space.start("recipe.yaml", "--lock-wait", "1h")

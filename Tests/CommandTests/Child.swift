@@ -14,13 +14,13 @@ final class Child {
     var description: String
   }
 
-  /// Where its standard streams lead.
+  /// Where its standard streams go.
   struct Streams {
     var output: String
     var errors: String
   }
 
-  /// Beside the test bundle, as the package manager puts all products into one folder.
+  /// Next to the test bundle, since the package manager puts all products into one folder.
   static let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     .appendingPathComponent("sdbatch").path
 
@@ -31,9 +31,9 @@ final class Child {
   /// Starts a program.
   ///
   /// - Parameters:
-  ///   - arguments: The program's path, then what it is given.
+  ///   - arguments: The program's path, then its arguments.
   ///   - environment: All of its environment.
-  ///   - folder: Where it is to work.
+  ///   - folder: Its current folder.
   ///   - streams: Files, which are emptied, or devices.
   /// - Throws: `Failure` when it does not start.
   init(_ arguments: [String], environment: [String: String], in folder: String, streams: Streams) throws {
@@ -46,7 +46,7 @@ final class Child {
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, streams.output, flags, 0o666)
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, streams.errors, flags, 0o666)
 
-    // Whatever started the tests may have signals ignored or blocked.
+    // The process that started the tests may have ignored or blocked signals.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -82,16 +82,16 @@ final class Child {
   var errors: String { Self.text(streams.errors) }
   var outputLines: [String] { output.split(separator: "\n").map(String.init) }
 
-  /// Sends a signal, unless the process is over.
+  /// Sends a signal, unless the process has ended.
   func kill(_ signal: Int32) {
     if end == nil { Glibc.kill(process, signal) }
   }
 
-  /// How the process ended, after waiting for it; leaves the thread to other tests meanwhile.
+  /// Waits for the end of the process, and returns how it ended; other tests can use the thread during the wait.
   ///
-  /// - Parameter seconds: A process that takes longer hangs.
+  /// - Parameter seconds: A process that takes longer counts as hanging.
   /// - Returns: Its exit code, or the signal that ended it.
-  /// - Throws: `Failure` for a process that hangs, with what it said.
+  /// - Throws: `Failure` for a process that hangs, with its output.
   func wait(atMost seconds: Double = 900) async throws -> End {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {
@@ -103,8 +103,8 @@ final class Child {
     }
   }
 
-  /// Waits until something is true, no longer than the process runs; returns whether it came true. Keeps the thread, so
-  /// that no other test comes between the moment and what is to be done in it.
+  /// Waits until a condition is true, at most while the process runs; returns whether it became true. Keeps the thread, so no
+  /// other test runs between this moment and the next action.
   @discardableResult
   func wait(until condition: () -> Bool) throws -> Bool {
     let deadline = ContinuousClock.now + .seconds(900)

@@ -10,7 +10,7 @@ struct CommandDump: Decodable {
     var arguments: [Argument]?
     var subcommands: [Command]?
 
-    /// What the command takes besides what every command takes.
+    /// The options of the command, without those that every command has.
     var ownArguments: [Argument] {
       (arguments ?? []).filter { $0.shouldDisplay && !["help", "version"].contains($0.preferredName?.name) }
     }
@@ -41,7 +41,7 @@ struct CommandDump: Decodable {
     var names: [Name]?
     var shouldDisplay: Bool
 
-    /// How the command line has it.
+    /// The name on the command line.
     var usage: String {
       let value = valueName.map { "<\($0)>" } ?? ""
       guard let name = preferredName?.name else { return value }
@@ -51,7 +51,7 @@ struct CommandDump: Decodable {
 
   var command: Command
 
-  /// The program's commands but `help`.
+  /// The program's commands, except `help`.
   var commands: [Command] { (command.subcommands ?? []).filter { $0.commandName != "help" } }
 
   /// Asks the program.
@@ -61,7 +61,7 @@ struct CommandDump: Decodable {
     return try JSONDecoder().decode(CommandDump.self, from: Data(output.utf8))
   }
 
-  /// The commands and the words of those that have more, by their names as the command line has them: "queue add".
+  /// The commands and the words of those with subcommands, by their names on the command line: "queue add".
   private var named: [(name: String, command: Command)] {
     commands.flatMap { command in
       [(command.commandName, command)]
@@ -71,7 +71,7 @@ struct CommandDump: Decodable {
     }
   }
 
-  /// The command that a line of these words has; `run` if it names none.
+  /// The command in a line with these words; `run` if it names none.
   func command(of words: some Collection<String>) -> Command? {
     let line = words.joined(separator: " ") + " "
     let found = named.filter { line.hasPrefix($0.name + " ") }.max { $0.name.count < $1.name.count }

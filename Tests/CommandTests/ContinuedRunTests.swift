@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Testing
 
-/// What the first argument may be besides a recipe: a run folder, a folder of recipes, or a slip of the finger.
+/// What the first argument may be instead of a recipe: a run folder, a folder of recipes, or a typing mistake.
 @Suite struct ContinuedRunTests {
   // MARK: A run folder
 
@@ -38,7 +38,7 @@ import Testing
     let moved = try await space.run("./run", "--output", "other", exits: 64)
     #expect(moved.errors.contains("which cannot be continued in --output other") && !space.exists("other"))
     try await space.run("./run", "--output", "run", "--no-sheet")
-    // The copy of the recipe, named as a file and with an output of its own, is a recipe.
+    // The copy of the recipe, named as a file and with a separate output, is a recipe.
     try await space.run("run/recipe.yaml", "--output", "other", "--set", "steps=1", "--no-sheet")
     #expect(try space.images("other").count == 1)
   }
@@ -51,12 +51,12 @@ import Testing
     try await space.run("./run", "--no-sheet")
     #expect(try space.manifestJobs().map { $0["parameters"]?["seed"] } == [2])
     #expect(try space.text("run/recipe.yaml") == text)
-    // So it is without a plan.
+    // The same without a plan.
     try space.remove("run/plan.jsonl")
     try await space.run("./run", "--no-sheet")
     try space.remove("run/plan.jsonl")
     try space.remove("run/recipe.yaml")
-    #expect(try await space.run("./run", exits: 10).errors.contains("neither a plan"))
+    #expect(try await space.run("./run", exits: 10).errors.contains("no readable plan"))
     #expect(try space.images().count == 2)
   }
 
@@ -79,7 +79,7 @@ import Testing
         == ["jobs/a.yml", "jobs/b.yaml", "jobs"])
     #expect(child.errors.contains("not run: notes.txt, old/"))
     #expect(child.errors.contains("jobs/c.yaml:2:1: error: found the unknown"), "\(child.errors)")
-    #expect(child.errors.contains("jobs/d.yaml: error: its run folder \(space.path)/Output/b is that of jobs/b.yaml"))
+    #expect(child.errors.contains("jobs/d.yaml: error: its run folder \(space.path)/Output/b belongs to jobs/b.yaml"))
     for run in ["a", "b", "jobs"] { #expect(try space.images("Output/\(run)").count == 1) }
     #expect(try await space.run("plan", "jobs", exits: 10).outputLines.count { $0.hasPrefix("recipe ") } == 3)
 
@@ -88,7 +88,7 @@ import Testing
     try await space.run("jobs", "--output", "one", exits: 64)
   }
 
-  // MARK: Slips
+  // MARK: Typing mistakes
 
   @Test(arguments: [("statsu", "status"), ("verfy", "verify"), ("Plan", "plan"), ("inspct", "inspect")])
   func `a mistyped command gets the nearest one as a suggestion`(_ typed: String, _ meant: String) async throws {
@@ -119,7 +119,7 @@ import Testing
     try space.write("prompt: a <lora:none:1>\n" + Self.small, to: "lora.yaml")
     try await space.run("plan", "lora.yaml", exits: 10)
     #expect(try await space.run("plan", "lora.yaml", "--json", exits: 10).output.hasPrefix("{"))
-    // In the way of a run folder.
+    // A file where the run folder should be.
     try space.write("prompt: a\noutput: .\n" + Self.small, to: "fish.yaml")
     try space.write("<h1>mine</h1>", to: "index.html")
     for command in ["plan", "run"] {

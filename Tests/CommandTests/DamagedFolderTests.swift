@@ -7,7 +7,7 @@ import Testing
     case cut, empty, garbage, folder, missing
   }
 
-  /// A whole run, of which each case gets a copy.
+  /// A complete run; each case gets a copy of it.
   private static func run() async throws -> Workspace {
     let space = try Workspace()
     try space.write(
@@ -41,7 +41,7 @@ import Testing
         var isFolder: ObjCBool = false
         _ = FileManager.default.fileExists(atPath: "\(whole)/\(name)", isDirectory: &isFolder)
         if isFolder.boolValue, damage != .garbage, damage != .missing { continue }
-        // Of files that commands only write, how they are damaged does not matter.
+        // For files that commands only write, the kind of damage does not matter.
         let isRead = ["seeds.json", "plan.jsonl", "journal.jsonl"].contains(name)
         if !isRead, damage == .cut || damage == .empty { continue }
         let folder = "\(name.split(separator: "/").last ?? "")-\(damage)"
@@ -67,10 +67,10 @@ import Testing
         #expect(codes["plan"] == codes["run"], "\(found)")
         if isBlocked {
           #expect(codes["status"] == 10 && codes["why"] == 10, "\(found)")
-          // A plan or a journal that cannot be read at all leaves nothing to compare.
+          // If the plan or a journal cannot be read, there is nothing to compare.
           #expect(codes["verify"] == (["plan.jsonl", "journal.jsonl"].contains(name) ? 10 : 3), "\(found)")
         } else {
-          // `status` and `why` go by the plan, which a run rewrites.
+          // `status` and `why` use the plan, which a run rewrites.
           #expect(codes["status"] == (name == "plan.jsonl" ? 10 : 0) && codes["why"] == codes["status"], "\(found)")
         }
         try FileManager.default.removeItem(atPath: "\(space.path)/\(folder)")
@@ -89,7 +89,7 @@ import Testing
     let verify = try await space.run("verify", "whole", exits: 3)
     #expect(
       verify.outputLines.first
-        == "seeds.json: does not hold seeds; the next run ends here: put it back, or remove it to draw new seeds")
+        == "seeds.json: does not contain seeds; the next run ends here: put it back, or remove it to draw new seeds")
     #expect(try await space.run("verify", "whole", "--json", exits: 3).output.contains("\"kind\":\"obstacle\""))
     try await space.run("recipe.yaml", "--new-seeds", "--output", "whole", "--no-reuse")
     try await space.run("verify", "whole")

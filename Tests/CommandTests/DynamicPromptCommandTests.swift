@@ -4,7 +4,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// Dynamic prompts and prompts from files, by the program itself.
+/// Dynamic prompts and prompts from files, with the program itself.
 @Suite struct DynamicPromptCommandTests {
   private static let recipe = """
     model: model.safetensors

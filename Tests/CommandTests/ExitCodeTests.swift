@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Every code with which the program ends, and what it says then.
+/// Every exit code of the program, with its messages.
 @Suite struct ExitCodeTests {
   // MARK: 10, the recipe
 
@@ -84,7 +84,7 @@ import TestSupport
     let name = "model.diffusion_model.input_blocks.0.0.bias"
     let space = try Workspace()
     var bytes = try RandomModels.data("model.safetensors")
-    // Another name of the same length: the tensor is missing, and one that nothing reads is there.
+    // Another name of the same length: one tensor is missing, and another one is not used.
     let found = try #require(bytes.range(of: Data("\"\(name)\"".utf8)))
     bytes.replaceSubrange(found, with: Data("\"\(name.dropLast())t\"".utf8))
     try space.write(bytes, to: "model.safetensors")
@@ -227,7 +227,7 @@ import TestSupport
 
   @Test func `a disk that fills up ends the run, and what is published stays`() async throws {
     let space = try Workspace()
-    // The shell's limit on the size of files, in blocks of 512 bytes: it lets small files pass and refuses images.
+    // The shell's limit on the size of files, in blocks of 512 bytes: it allows small files and refuses images.
     let child = try space.startShell("ulimit -f 16; exec \"$0\" recipe.yaml")
     #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
     #expect(child.errors.contains("run/images/") && child.errors.contains("File too large"), "\(child.errors)")
@@ -248,7 +248,7 @@ import TestSupport
     let times = try space.times()
     child.kill(SIGCONT)
     #expect(try await child.wait() == .exited(74), "\(child.output)\(child.errors)")
-    // In whatever it was at: a step on the disk finds nothing, or the run sees that the folder is not its own.
+    // At any point of its work: a step on the disk finds nothing, or the run sees that the folder is not its own.
     #expect(child.errors.contains("\(space.path)/run"))
     #expect(try space.times() == times)
     try await space.run("recipe.yaml")
@@ -259,8 +259,7 @@ import TestSupport
     let space = try Workspace()
     try await space.run("recipe.yaml", "--set", "seed=1")
     let images = try space.images()
-    // Root may write wherever permissions forbid it, but not to a file system that is read-only; without root the
-    // permissions do.
+    // Root may write where permissions forbid it, but not to a read-only file system; without root, the permissions are enough.
     guard geteuid() != 0 else { return }
     for folder in ["run/images", "run/checkpoints", "run"] {
       chmod("\(space.path)/\(folder)", 0o555)

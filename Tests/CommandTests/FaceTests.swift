@@ -17,7 +17,7 @@ import TestSupport
 
     """
 
-  /// A folder with networks that find one face in any image.
+  /// A folder with networks that find one face in every image.
   private func space(_ keys: String = "", heads: [SyntheticTensor] = RandomFaces.eagerHeads) throws -> Workspace {
     let space = try Workspace(recipe: Self.recipe + keys)
     try RandomFaces.writeModels(to: space.path + "/models", heads: heads)
@@ -49,7 +49,7 @@ import TestSupport
     try await space.run("recipe.yaml")
     #expect(try space.images() == before)
     #expect(try await space.run("verify", "run").output.contains("all correct"))
-    // The text leads back to the image.
+    // The text is enough to make the image again.
     let file = try #require(jobs[1]["file"]?.text)
     #expect(try await space.run("reproduce", "run/\(file)").output.contains("equal"))
   }
@@ -145,7 +145,7 @@ import TestSupport
     let other = try png(space, "other/images/" + #require(try space.images("other").keys.first))
     #expect(other.image == new.image)
 
-    // Half of it is half of the way.
+    // A visibility of a half gives the mean of both.
     try await space.run("restore", "run/images/\(name)", "--codeformer-visibility", "0.5", "--output", "half")
     let half = try png(space, "half/\(name)").image.pixels
     let expected = zip(old.image.pixels, new.image.pixels).map { (old, new) -> UInt8 in

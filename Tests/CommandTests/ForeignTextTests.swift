@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Testing
 
-/// Texts of files on the terminal, and output that nobody takes.
+/// Texts from files on the terminal, and output that no process reads.
 @Suite struct ForeignTextTests {
   private func expectHarmless(_ child: Child, at location: SourceLocation = #_sourceLocation) {
     let text = child.output + child.errors

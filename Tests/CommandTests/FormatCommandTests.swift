@@ -73,7 +73,7 @@ import TestSupport
     #expect(["a", "b", "c", "d"].map { pictures[$0]?.format } == [.jpeg, .webp, .png, .jpeg])
     #expect(Set(pictures.values.map { $0.text("parameters") }).count == 1)
     #expect(try #require(sizes["d"]) > #require(sizes["a"]))
-    // Each is encoded from the pixels, not from another answer's file.
+    // Each is encoded from the pixels, and not from another response's file.
     let png = try #require(pictures["c"]?.image)
     #expect(try pictures["d"]?.image == PictureFile(decoding: PictureFile.jpeg(png, quality: 95, text: nil)).image)
     #expect(try await space.run("status", "Output/requests").output.contains("4 of 4 done"))

@@ -3,7 +3,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// `sdbatch inspect` of what changes models, prompts and finished images: adapters, textual inversions and upscalers.
+/// `sdbatch inspect` for files that change models, prompts and finished images: adapters, textual inversions and upscalers.
 @Suite struct InspectAdapterTests {
   private func inspect(_ space: Workspace, _ path: String) async throws -> JSONValue {
     try JSONValue(parsing: try await space.run("inspect", path, "--json").output)
@@ -15,7 +15,7 @@ import TestSupport
 
   // MARK: The LoRA family
 
-  /// What `make_family_adapters.py` puts into each file, form after form.
+  /// What `make_family_adapters.py` writes into each file, one form after the other.
   @Test func `an adapter's kinds, ranks and alphas are shown for each network`() async throws {
     let space = try Workspace(recipe: nil)
     let path = Fixtures.path("Families/adapters/lora/xl.safetensors")
@@ -66,7 +66,7 @@ import TestSupport
 
   @Test func `the hash is the one of the infotext`() async throws {
     let space = try Workspace(recipe: nil)
-    // Written down by the training, of what follows the header, and of a whole pickle.
+    // The hash that the training wrote, the hash of the data after the header, and the hash of a whole pickle.
     let noted = try await inspect(space, Fixtures.path("Engine/adapters/lora/more/locon.safetensors"))
     #expect(noted["hashes"]?["lora"] == "0123456789ab")
     let bytes = try Fixtures.data("Engine/adapters/lora/plain.safetensors")

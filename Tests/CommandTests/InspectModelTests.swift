@@ -4,7 +4,7 @@ import TensorFiles
 import Testing
 import TestSupport
 
-/// `sdbatch inspect` of model files: what they are, and what is wrong with them.
+/// `sdbatch inspect` for model files: what they are, and what is wrong with them.
 @Suite struct InspectModelTests {
   private func inspect(_ space: Workspace, _ path: String) async throws -> JSONValue {
     try JSONValue(parsing: try await space.run("inspect", path, "--json").output)
@@ -45,7 +45,7 @@ import TestSupport
     for kind in kinds {
       let path = try folder.write("\(kind.word).safetensors", kind.tensors)
       let json = try await inspect(space, path)
-      // A VAE that only decodes is usable for most that there is to do.
+      // A VAE that only decodes is enough for most uses.
       #expect(json["kind"] == "VAE" && json["usable"] == true && json["vae_encoder"]?.text == kind.word)
       let text = try await space.run("inspect", path).output
       #expect(text.contains("vae encoder") && text.contains(kind.text))
@@ -64,7 +64,7 @@ import TestSupport
     let old = timespec(tv_sec: 1_700_000_000, tv_nsec: 5)
     #expect(utimensat(AT_FDCWD, space.path + "/model.safetensors", [old, old], 0) == 0)
     let first = try await inspect(space, "model.safetensors")
-    // Other bytes with the old size and time: only a remembered hash can be the old one.
+    // Other bytes with the old size and time: only a stored hash can be the old one.
     var bytes = try space.data("model.safetensors")
     bytes[bytes.count - 1] ^= 1
     try space.write(bytes, to: "model.safetensors")
@@ -227,7 +227,7 @@ import TestSupport
     #expect(precision?["Q8_0"] == 192 && precision?["Q6_K"] == 1536 && precision?["BF16"] == 15)
   }
 
-  /// Under a limit of address space that is little more than the program itself needs.
+  /// With a limit of address space that is only a little more than the program itself needs.
   @Test func `hostile files end with code 10, a reason and little memory`() async throws {
     let space = try Workspace(recipe: "model: bomb.ckpt\nprompt: a\noutput: run\n")
     var call = PickleBytes()

@@ -3,7 +3,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// `sdbatch inspect`: images of this program and of the webui, and what is none.
+/// `sdbatch inspect`: images of this program and of the webui, and other files.
 @Suite struct InspectTests {
   @Test func `an image's settings and its recipe are shown, and the recipe makes the same bytes`() async throws {
     let space = try Workspace(

@@ -2,9 +2,9 @@ import Foundation
 import JSON
 import Testing
 
-/// Installing a recipe as a task of cron or systemd, with programs that stand for theirs.
+/// Installing a recipe as a task of cron or systemd, with fake programs instead of theirs.
 @Suite struct InstallNightlyTests {
-  /// A folder with a recipe, and programs that keep what they are given.
+  /// A folder with a recipe, and programs that record their input.
   private func space(_ name: String = "night & day.yaml") throws -> Workspace {
     let space = try Workspace(recipe: nil)
     try space.write("nightly: 2\nprompt: a boat\n", to: name)
@@ -51,7 +51,7 @@ import Testing
     let heading = "# sdbatch nightly night---day: installed by sdbatch install-nightly, --remove removes it\n"
     #expect(try space.text("home/table") == others + heading + "30 2 * * *  \(command)\n")
     #expect(child.output == "added to the crontab:\n" + heading + "30 2 * * *  \(command)\n")
-    // What cron starts is a command line that the program takes.
+    // Cron starts a command line that the program accepts.
     let line = try space.startShell(command + " --set model=none")
     #expect(try await line.wait() == .exited(10))
     #expect(line.errors.contains("model: found \"none\""))
@@ -118,7 +118,7 @@ import Testing
     #expect(try space.text(folder + "sdbatch-night.service") == "[Unit]\n")
     _ = try await run(space, "night.yaml", "--systemd", "--name", "other")
     #expect(space.exists(folder + "sdbatch-other.timer"))
-    // Without a systemd that answers, cron is the default.
+    // If systemd does not answer, cron is the default.
     try space.write("", to: "home/no-systemd")
     _ = try await run(space, "night.yaml")
     #expect(space.exists("home/table"))
@@ -144,7 +144,7 @@ import Testing
       lines.map { $0.split(separator: " ")[1] } == [
         "program", "processor", "fonts", "models", "output", "cache", "state", "clock", "timing",
       ])
-    #expect(doctor.output.contains(/ok +timing +a step of recipe.yaml at 64x64 takes \d+\.\d\d s; plan knows it now/))
+    #expect(doctor.output.contains(/ok +timing +a step of recipe.yaml at 64x64 takes \d+\.\d\d s; plan now uses this/))
     #expect(!space.exists("run"))
     let plan = try await space.run("plan", "recipe.yaml")
     #expect(plan.output.contains("time         about "))

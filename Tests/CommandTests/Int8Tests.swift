@@ -13,7 +13,7 @@ import Testing
     #expect(job["infotext"]?.text?.contains("Precision: int8") == true)
     let file = try #require(job["file"]?.text)
     try await space.run("reproduce", "run/\(file)", "--set", "model=model.safetensors")
-    // The same cell in other arithmetic is another image.
+    // The same cell with another precision is another image.
     try await space.run("recipe.yaml", "--precision", "fp32", "--set", "seed=1")
     #expect(try space.manifestJobs().first?["id"]?.text != job["id"]?.text)
   }

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Runs that are killed, stopped or kept out, and what is left to the next.
+/// Runs that are killed, stopped or locked out, and the work that is left for the next run.
 @Suite struct InterruptionTests {
   static let recipe = """
     model: model.safetensors
@@ -19,7 +19,7 @@ import TestSupport
 
     """
 
-  /// What an undisturbed run makes.
+  /// The files of an undisturbed run.
   static let whole = Task {
     let space = try Workspace(recipe: recipe)
     try await space.run("recipe.yaml")
@@ -67,7 +67,7 @@ import TestSupport
     for _ in 0..<6 {
       let before = try published(space)
       let child = try space.start("recipe.yaml", "--json")
-      // An image more than there are, or a step of the image after it; then up to five milliseconds.
+      // One image more than there are, or a step of the image after it; then up to five milliseconds.
       let marker =
         Bool.random(using: &random) ? #""event":"image_done""# : #""step":\#(Int.random(in: 0...12, using: &random)),"#
       try child.wait { child.output.contains(marker) }
@@ -87,7 +87,7 @@ import TestSupport
     try await expectWhole(space)
   }
 
-  /// The images under their final names, each with what changes when it is written again.
+  /// The images with their final names, each with what changes when it is written again.
   private func published(_ space: Workspace) throws -> [String: [Int]] {
     guard space.exists("run/images") else { return [:] }
     var files: [String: [Int]] = [:]
@@ -100,7 +100,7 @@ import TestSupport
     return files
   }
 
-  /// The same images as an undisturbed run's, each once in the journal, and right in the manifest.
+  /// The same images as in an undisturbed run, each once in the journal, and correct in the manifest.
   private func expectWhole(_ space: Workspace, at location: SourceLocation = #_sourceLocation) async throws {
     #expect(try await space.images() == Self.whole.value, sourceLocation: location)
     let ids = space.journal().filter { $0["event"] == "done" }.compactMap { $0["id"]?.text }
@@ -171,14 +171,14 @@ import TestSupport
     let space = try Workspace(recipe: Self.recipe.replacingOccurrences(of: "steps: 12", with: "steps: 100"))
     let first = try space.start("recipe.yaml")
     try first.wait { first.output.contains("to make") }
-    // Held still, so that it is there for as long as it is looked at, however slow the rest is.
+    // Suspended, so it exists while the test looks at it, however slow the rest is.
     first.kill(SIGSTOP)
     let lock = try space.text("run/run.lock")
     let second = try await space.run("recipe.yaml", exits: 11)
     #expect(second.output.isEmpty)
     #expect(second.errors.contains("\(space.path)/run") && second.errors.contains("pid \(first.process), started "))
     #expect(try space.text("run/run.lock") == lock)
-    // Looking on is allowed.
+    // Reading is allowed.
     #expect(try await space.run("status", "run").output.contains("\nrunning: host "))
     try await space.run("plan", "recipe.yaml")
     let status = try await JSONValue(

@@ -30,7 +30,7 @@ import TestSupport
       for line in page.commandLines(of: "sdbatch") {
         let words = (line.components(separatedBy: " #").first ?? line).split(separator: " ").map(String.init)
         let command = try #require(dump.command(of: words.dropFirst()))
-        // After "--with" come options of a run.
+        // After "--with" there are options of a run.
         for word in words.prefix(while: { $0 != "--with" }) where word.hasPrefix("--") {
           let option = String(word.prefix { $0 != "=" && $0 != ";" })
           #expect(command.optionNames.contains(option), "\(page.path): \(line)")
@@ -63,7 +63,7 @@ import TestSupport
     let space = try Workspace(recipe: "prompt: ''\nseed: 1\nsteps: 1\n")
     try await space.run("recipe.yaml", "--no-sheet", "--set", "width=64", "--set", "height=64")
     let parameters = try #require(space.manifestJobs("Output/recipe").first?["parameters"])
-    // What the test sets, what is resolved for this machine, and what is written in another form.
+    // Values that the test sets, that depend on this machine, or that are written in another form.
     let others = ["seed", "steps", "width", "height", "scheduler", "precision"]
     var count = 0
     for row in try MarkdownPage.manual("Recipes").table("key") where row.count == 4 {

@@ -4,9 +4,9 @@ import JSON
 import Testing
 import TestSupport
 
-/// Grids over models, VAEs and LoRAs: what is loaded, in which order, and what people see of it.
+/// Grids over models, VAEs and LoRAs: what is loaded, in which order, and what users see.
 @Suite struct ModelGridTests {
-  /// The model is the axis that changes fastest, as it should not be worked.
+  /// The model is the axis that varies fastest: the worst order for the work.
   private static let recipe = """
     prompt: a lake <lora:plain:0.5>
     size: 64x64
@@ -46,7 +46,7 @@ import TestSupport
     }
   }
 
-  /// For three models each two LoRAs, for each of these two VAEs.
+  /// Two LoRAs for each of three models, and two VAEs for each of these.
   private static let allLoads = ["one", "two", "three"].flatMap { model in
     [model, "plain", "taesd_decoder.safetensors", "one.safetensors", "loha", "taesd_decoder.safetensors"]
   }
@@ -69,7 +69,7 @@ import TestSupport
     let page = try space.text("run/index.html")
     let places = try files.map { try #require(page.range(of: ($0 as NSString).lastPathComponent)).lowerBound }
     #expect(places == places.sorted())
-    // The first axis lays whole blocks one below the other.
+    // The first axis puts whole blocks one below the other.
     let sheet = try PNGFile(decoding: Array(space.data("run/contact-sheet.png"))).image
     for number in 0..<2 {
       let corners = try files[number * 6..<number * 6 + 6].map { file in
@@ -81,7 +81,7 @@ import TestSupport
       #expect(corners[0].x < corners[1].x && corners[1].x < corners[2].x)
     }
 
-    // The same images as of each cell by itself.
+    // The same images as for each cell alone.
     for index in [1, 7, 11] {
       let again = try await space.run("reproduce", "run/" + files[index])
       #expect(again.output.contains(": equal: all "), "\(again.output)\(again.errors)")
@@ -99,7 +99,7 @@ import TestSupport
     let done = space.journal().count { $0["event"] == "done" }
     let child = try await space.run("recipe.yaml", "--json")
     let loads = try loads(child.output)
-    // Of the model at hand what it was killed at, then the others as ever.
+    // First the image of the loaded model at which it was killed, then the others in the usual order.
     #expect(done >= 5)
     let models = loads.filter { ["one", "two", "three"].contains($0) }
     #expect(models == Array(["one", "two", "three"].dropFirst(done / 4)))

@@ -4,7 +4,7 @@ import JSON
 import Testing
 import TestSupport
 
-/// Names of the user's own, through the program.
+/// Names that the user chose, with the program.
 @Suite struct NameCommandTests {
   private func files(_ space: Workspace, _ run: String = "run") throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: "\(space.path)/\(run)/images").filter { $0.contains(".") }

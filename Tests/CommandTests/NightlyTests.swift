@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Testing
 
-/// Nights by the clock of two time zones that never have the same date.
+/// Nights with the clocks of two time zones that never have the same date.
 @Suite struct NightlyTests {
   private static let recipe = Workspace.recipe.replacingOccurrences(of: "grid:\n  seed: 1, 2, ..., 4\n", with: "")
     .replacingOccurrences(of: "steps: 4", with: "steps: 1\nseed: nightly 2")
@@ -22,7 +22,7 @@ import Testing
     #expect(second.output.contains("4 of 4 done, 0 failed (2 made in "))
     let images = try space.images()
     #expect(images.count == 4 && first.allSatisfy { images[$0.key] == $0.value })
-    // The clock goes back to the date before; and other seeds are drawn again.
+    // The clock goes back to the previous date; and other seeds are drawn again.
     for arguments in [["recipe.yaml", "--summary"], ["recipe.yaml", "--summary", "--new-seeds"]] {
       let child = try space.start([Child.program] + arguments, environment: Self.early)
       #expect(try await child.wait() == .exited(0))
@@ -121,7 +121,7 @@ import Testing
       at: folder.appendingPathComponent("nightly.yaml"), to: URL(fileURLWithPath: space.path + "/nightly.yaml"))
     let plan = try await space.run("plan", "nightly.yaml")
     #expect(plan.output.contains("jobs         8\n") && plan.errors.isEmpty)
-    // What cron and systemd start are command lines that the program takes.
+    // Cron and systemd start command lines that the program accepts.
     for file in ["crontab", "sdbatch-nightly.service"] {
       let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
       let words = try #require(text.firstMatch(of: /\/sdbatch (nightly\.yaml[^\n]*)\n/)?.1).split(separator: " ")

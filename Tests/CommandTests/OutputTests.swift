@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Testing
 
-/// What the commands print, and to whom.
+/// What the commands print, and to which stream.
 @Suite struct OutputTests {
   // MARK: run
 
@@ -64,7 +64,7 @@ import Testing
     #expect(shares.count == lines.count - 1 && abs(shares.reduce(0, +) - 1) < 0.001)
     let seconds = lines.dropFirst().compactMap { Double($0[5]) }
     #expect(seconds == seconds.sorted(by: >))
-    // Three images of four steps; the fourth was there.
+    // Three images of four steps; the fourth image existed.
     #expect(lines.contains { $0[0] == "sampling" && $0[1] == "conv_in" && $0[4] == "12" })
   }
 
@@ -103,7 +103,7 @@ import Testing
     _ = try await child.wait()
     #expect(try space.text("code") == "0\n")
     #expect(try space.images().count == 4)
-    // Nothing that was meant for a closed stream has got into a file that took its number.
+    // Text for a closed stream did not get into a file that has its number.
     #expect(space.journal().count == 4)
     #expect(try space.text("run/journal.jsonl").split(separator: "\n").count == 4)
     #expect(try space.text("run/recipe.yaml") == Workspace.recipe)
@@ -169,7 +169,7 @@ import Testing
     #expect(before["seconds"] == .null && before["memory_bytes"] == .null && before["disk_is_upper_bound"] == true)
     try await space.run("recipe.yaml", "--threads", "2", "--set", "seed=1")
 
-    // What was made is there; what is left is of the same kind.
+    // The made images exist; the images that are left are of the same kind.
     let after = try await estimate("--threads", "2")
     #expect(after["images_done"] == 1 && after["images_to_make"] == 3 && after["images_unmeasured"] == 0)
     let row = try #require(space.text("run/trace.tsv").split(separator: "\n").last).split(

@@ -39,7 +39,7 @@ import Testing
     let list = try await space.run("queue", "list")
     #expect(
       list.outputLines.dropFirst().map { $0.split(separator: " ").prefix(3).joined(separator: " ") } == [
-        "4 waiting urgent", "1 waiting normal", "2 waiting normal", "3 waiting normal", "nobody runs the",
+        "4 waiting urgent", "1 waiting normal", "2 waiting normal", "3 waiting normal", "no process runs",
       ], "\(list.output)")
     let run = try await space.run("queue", "run", exits: 10)
     #expect(

@@ -16,7 +16,7 @@ import TestSupport
     #expect(child.output.contains("USAGE: sdbatch") && child.errors.isEmpty)
   }
 
-  @Test func `the README is short, and its pictures are small`() throws {
+  @Test func `the README is short, and its images are small`() throws {
     let readme = try MarkdownPage.readme
     #expect(readme.text.utf8.count <= 8192)
     let pictures = readme.links.filter { $0.hasSuffix(".webp") }

@@ -6,7 +6,7 @@ import TestSupport
 
 /// `sdbatch reproduce`: images made again from their own text.
 @Suite struct ReproduceTests {
-  /// Every sampler, and every setting that samplers, schedules, noise, prompts and guidance have, some in each.
+  /// Every sampler, and every setting of samplers, schedules, noise, prompts and guidance, some in each.
   static let mixed = """
     model: model.safetensors
     prompt: "a (small:1.2) boat,\\n  [the star], in [red:blue:0.5] and [green|blue]"
@@ -70,7 +70,7 @@ import TestSupport
     let models = ["SDBATCH_MODELS": RandomModels.folder]
     try await space.run("recipe.yaml", environment: models)
     let jobs = try space.manifestJobs()
-    // Without a refiner it makes no difference when it takes over.
+    // Without a refiner, the switch time has no effect.
     #expect(jobs.count == 4 && Set(jobs.compactMap { $0["pixels_sha256"]?.text }).count == 3)
     #expect(jobs[0]["id"] == jobs[2]["id"])
     #expect(
@@ -124,7 +124,7 @@ import TestSupport
     let models = try #require(try space.manifest()["models"]?.elements).filter { $0["family"] == "upscaler" }
     #expect(models.compactMap { $0["name"]?.text } == ["compact", "RealESRGAN_x4plus"])
     #expect(models[0]["sha256"]?.text == digest(try Fixtures.data("Upscalers/compact.pth")))
-    // The same recipe with another file under the same name makes another image, and that one alone.
+    // The same recipe with another file of the same name makes another image, and only that one.
     try space.write(try Fixtures.data("Upscalers/numbered.pth"), to: "models/upscalers/compact.pth")
     let second = try await space.run("recipe.yaml", "--json")
     #expect(second.output.contains(#""images_made":1"#), "\(second.output)")
@@ -196,7 +196,7 @@ import TestSupport
     #expect(try await space.run("reproduce", file, environment: portable).output.contains("(portable, fp32)"))
     let child = try space.start("reproduce", file)
     let end = try await child.wait()
-    // A machine may have nothing but the portable kernels.
+    // A machine may have only the portable kernels.
     if child.output.contains("different") {
       #expect(end == .exited(3) && child.errors.contains("its run computed on portable"))
     } else {
@@ -224,7 +224,7 @@ import TestSupport
     try space.write(try RandomModels.data("model.safetensors"), to: "models/renamed.safetensors")
     try space.write(try RandomModels.data("merges.txt"), to: "models/merges.txt")
     try await space.run("reproduce", "moved.png", environment: nowhere)
-    // Another model under the right name is skipped, and reported if there is no better one.
+    // Another model with the right name is skipped, and reported if there is no better one.
     try space.write("no model", to: "model.safetensors")
     try await space.run("reproduce", "moved.png", environment: nowhere)
     try FileManager.default.removeItem(atPath: space.path + "/models")

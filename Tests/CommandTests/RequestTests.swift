@@ -61,7 +61,7 @@ import Testing
     for name in ["run.lock", "manifest.json"] { after[name] = before[name] }
     #expect(after.filter { before[$0.key] != $0.value }.isEmpty && after.count == before.count)
 
-    // One document is lost, the images are there: only the document is written.
+    // One document is lost, the images exist: only the document is written.
     let document = try space.data("Output/request/responses/\(names[0])")
     try FileManager.default.removeItem(atPath: space.path + "/Output/request/responses/\(names[0])")
     try await space.run("request.jsonl")
@@ -107,7 +107,7 @@ import Testing
       .replacingOccurrences(of: #""steps": 2"#, with: #""steps": 10000"#)
     let late = body.replacingOccurrences(
       of: #"{"input""#, with: #"{"id": "late", "policy": {"executionTimeout": 1000}, "input""#)
-    // The quick one comes first, so that the other's time is not taken up by loading the model.
+    // The quick request comes first, so loading the model does not use up the other's time.
     try space.write(Self.envelope(#", "seed": 2"#, #""id": "quick", "#) + "\n" + late, to: "request.jsonl")
     let child = try await space.run("request.jsonl", exits: 3)
     let document = try Self.response(space, "late")
@@ -118,7 +118,7 @@ import Testing
     #expect(try Self.response(space, "quick")["status"] == "COMPLETED")
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.path + "/Output/request/checkpoints").count == 1)
     #expect(child.errors.contains("timed out"))
-    // Each run gives it as much time again.
+    // Each run gives it the same time again.
     let again = try await space.run("request.jsonl", exits: 3)
     #expect(again.output.contains("continues after step"), "\(again.output)")
   }

@@ -5,7 +5,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// What a run leaves behind, against PyTorch's images and the format of the manifest.
+/// The results of a run, compared with PyTorch's images and the format of the manifest.
 @Suite struct ResultTests {
   /// Every case of `Tests/Fixtures/Engine` as one value of an axis, in JSON, which is YAML too.
   static func fixtureRecipe() throws -> (recipe: String, files: [String]) {

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// Runs that were done before, in whole or in part.
+/// Runs that were done before, completely or partly.
 @Suite struct ResumeTests {
   @Test func `a second run makes nothing and changes no file`() async throws {
     let space = try Workspace()
@@ -39,7 +39,7 @@ import TestSupport
     for (name, data) in images { #expect(after[name] == data) }
     #expect(after.count == 8)
 
-    // The first recipe's images are all there still.
+    // The first recipe's images still exist.
     try space.write(Workspace.recipe, to: "recipe.yaml")
     #expect(try await space.run("recipe.yaml").output.contains("4 jobs, 4 done, nothing to do"))
     #expect(try space.manifestJobs().count == 4)

@@ -4,7 +4,7 @@ import Settings
 import Testing
 import TestSupport
 
-/// One plan in several processes, by the program itself.
+/// One plan in several processes, with the program itself.
 @Suite struct ShardCommandTests {
   /// Seeds are drawn, so that all shards have to agree on them.
   static let recipe = """
@@ -94,7 +94,7 @@ import TestSupport
       "recipe.yaml", "--shard", "1/2", environment: ["SDBATCH_ISA": "portable"], exits: 10)
     #expect(portable.errors.contains("isa: "), "\(portable.errors)")
     #expect(try space.images() == images)
-    // The new plan can be put in its place.
+    // The new plan can replace it.
     try await space.run("plan", "recipe.yaml", "--freeze", "--set", "prompt=a large boat")
     try await space.run("recipe.yaml", "--shard", "1/2", "--set", "prompt=a large boat")
   }
@@ -111,7 +111,7 @@ import TestSupport
 
   // MARK: Slurm
 
-  /// What `sbatch` was given: the script, as the stand-in kept it.
+  /// The input of `sbatch`: the script, as the fake program recorded it.
   private func submitted(_ space: Workspace) throws -> [String] {
     let names = try FileManager.default.contentsOfDirectory(atPath: space.path).filter { $0.hasPrefix("submitted-") }
     return try names.sorted().map { try space.text($0) }
@@ -123,7 +123,7 @@ import TestSupport
       "slurm", "recipe.yaml", "--shards", "4", "--cpus", "2", "--time", "0:30:00", "--partition", "short",
       "--output", "it's a run", "--set", "prompt=a 'big' $(boat)")
     #expect(!space.exists("it's a run"))
-    // Instead of Slurm: keeps what it is given, and answers with a number.
+    // Instead of Slurm: records its input, and answers with a number.
     try space.makeFolder("bin")
     try space.writeProgram(
       """
@@ -170,7 +170,7 @@ import TestSupport
     let end = try #require(script.firstRange(of: "\nSDBATCH_SHARDS\n"))
     try space.makeFolder("bin")
     try space.writeProgram("#!/bin/sh\necho \"$@\" >>'\(space.path)/scontrol'\n", to: "bin/scontrol")
-    // SIGTERM goes to all processes of a task, and a task that was cancelled must not come back.
+    // SIGTERM goes to all processes of a task, and a task that was cancelled must not be queued again.
     for (restarts, signal, isQueued) in [("3", SIGUSR1, true), ("20", SIGUSR1, false), ("3", SIGTERM, false)] {
       try? FileManager.default.removeItem(atPath: space.path + "/scontrol")
       let task = try space.start(
@@ -179,11 +179,11 @@ import TestSupport
           "PATH": space.path + "/bin:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "0", "SLURM_CPUS_PER_TASK": "1",
           "SLURM_JOB_ID": "77", "SLURM_RESTART_COUNT": restarts,
         ])
-      // In the middle of an image: before the first step there is nothing to keep.
+      // In the middle of an image: before the first step there is nothing to save.
       try task.wait {
         ((try? space.text("run/progress-0-of-2.json")) ?? "").contains(/"step":[1-9]/)
       }
-      // As Slurm does it: USR1 to the shell alone.
+      // As Slurm does it: USR1 only to the shell.
       task.kill(signal)
       if signal == SIGTERM {
         let progress = try JSONValue(parsing: space.text("run/progress-0-of-2.json"))

@@ -3,9 +3,9 @@ import JSON
 import Testing
 import TestSupport
 
-/// Grids whose cells have steps in common, through the program and the engine.
+/// Grids whose cells have steps in common, with the program and the engine.
 @Suite struct SharedStepsTests {
-  /// A grid, and how many steps it takes if those that images have in common are taken once.
+  /// A grid, and how many steps it takes if common steps are taken once.
   struct Grid: CustomTestStringConvertible, Sendable {
     let name: String
     let settings: String
@@ -28,7 +28,7 @@ import TestSupport
       return Self.head + settings + "\noutput: run\ngrid:\n" + axes
     }
 
-    /// A recipe of one image for each cell, in the grid's order.
+    /// A recipe with one image for each cell, in the grid's order.
     var cells: [String] {
       let cells = axes.reduce([""]) { cells, axis in
         cells.flatMap { cell in axis.values.map { cell + "\(axis.key): \($0)\n" } }
@@ -157,7 +157,7 @@ import TestSupport
     let asked = try #require(trace[0].firstIndex(of: "steps"))
     let taken = trace.dropFirst().reduce(0) { $0 + (Int($1[asked]) ?? 0) - (Int($1[shared]) ?? 0) }
     #expect(taken == grid.steps)
-    // With a feature cache fewer steps may be shared than planned: images are resumed at calls that compute everything.
+    // With a feature cache, fewer steps may be shared than planned: images continue at calls that compute everything.
     let isExact = !grid.settings.contains("feature_cache")
     #expect(plan["estimate"]?["steps_to_make"]?.integerValue == Int64(grid.steps) || !isExact)
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.path + "/run/checkpoints").isEmpty)

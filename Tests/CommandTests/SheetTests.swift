@@ -3,7 +3,7 @@ import Imaging
 import JSON
 import Testing
 
-/// Contact sheets as the program leaves them.
+/// Contact sheets that the program makes.
 @Suite struct SheetTests {
   static let recipe = """
     model: model.safetensors
@@ -51,7 +51,7 @@ import Testing
     #expect(page.text("recipe") == Self.recipe)
     #expect(page.text("parameters") == (try space.manifestJobs()[0]["infotext"]?.text))
 
-    // Nothing to do leaves it alone; a change of the layout does not.
+    // A run without work does not change it; a change of the layout does.
     let before = try space.times()["contact-sheet.png"]
     try await space.run("recipe.yaml")
     #expect(try space.times()["contact-sheet.png"] == before)

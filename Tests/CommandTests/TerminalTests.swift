@@ -2,9 +2,9 @@ import Foundation
 import JSON
 import Testing
 
-/// The live line, seen through a pseudo-terminal.
+/// The live line, read through a pseudo-terminal.
 @Suite struct TerminalTests {
-  /// The side of a pseudo-terminal where a person would sit.
+  /// The side of a pseudo-terminal at which a user would be.
   private final class Screen {
     struct Failure: Error {}
 
@@ -29,7 +29,7 @@ import Testing
 
     deinit { close(descriptor) }
 
-    /// Takes in what has been written since.
+    /// Reads what has been written since the last call.
     func read() {
       var buffer = [UInt8](repeating: 0, count: 1 << 16)
       while true {
@@ -39,9 +39,9 @@ import Testing
       }
     }
 
-    /// What stays when every line feed, carriage return and "erase to the end of the line" has taken effect.
+    /// The text that remains after every line feed, carriage return and "erase to the end of the line".
     var lines: [String] {
-      // The terminal makes CR LF of every line feed, which is one character to Swift.
+      // The terminal turns every line feed into CR LF, which is one character in Swift.
       text.split(separator: "\r\n", omittingEmptySubsequences: false).map { line in
         let written = line.split(separator: "\r", omittingEmptySubsequences: false).last ?? ""
         return written.replacingOccurrences(of: "\u{1B}[K", with: "")
@@ -53,7 +53,7 @@ import Testing
     Screen, Child.End
   ) {
     let screen = try Screen(columns: columns)
-    // Kept open, so that what is written last can still be read after the program has gone.
+    // Kept open, so that the last output can still be read after the program has ended.
     let keeper = open(screen.terminal, O_RDWR | O_NOCTTY | O_CLOEXEC)
     defer { close(keeper) }
     let child = try space.start([Child.program] + arguments, environment: [:], terminal: screen.terminal)

@@ -41,7 +41,7 @@ import TestSupport
     let large = try png(space, "large/\(name)")
     let small = try png(space, "run/images/\(name)").image
     #expect(large.image.width == 100 && large.image.height == 90)
-    // By the larger of both factors to multiples of eight, then to the size: as the webui goes about it.
+    // By the larger of both factors to multiples of eight, then to the size, as in the webui.
     let once = small.resized(width: 100, height: 100, filter: .lanczos).resized(width: 96, height: 96, filter: .lanczos)
     #expect(large.image == once.resized(width: 100, height: 90, filter: .lanczos))
   }

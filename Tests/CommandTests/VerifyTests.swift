@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Testing
 
-/// `verify`, `why` and `status` from the outside.
+/// `verify`, `why` and `status` as a user runs them.
 @Suite struct VerifyTests {
   @Test func `verify ends with 0 for a run as it was left, 3 for differences, 10 where there is none`() async throws {
     let space = try Workspace()

@@ -3,9 +3,9 @@ import JSON
 import Testing
 import TestSupport
 
-/// Webhooks through the program, to a real server.
+/// Webhooks with the program and a real server.
 @Suite struct WebhookTests {
-  /// Attempts without a pause.
+  /// Attempts without pauses.
   static let quick = ["SDBATCH_WEBHOOK_INTERVAL": "0"]
 
   static func envelope(
@@ -20,7 +20,7 @@ import TestSupport
     ((try? FileManager.default.contentsOfDirectory(atPath: "\(space.path)/\(run)/outbox")) ?? []).sorted()
   }
 
-  /// The documents that were taken, in order.
+  /// The documents that the server accepted, in order.
   private static func documents(_ receiver: Receiver) throws -> [JSONValue] {
     try receiver.accepted.map { try JSONValue(parsing: String(decoding: $0.body, as: UTF8.self)) }
   }
@@ -54,7 +54,7 @@ import TestSupport
     let space = try Workspace(recipe: nil)
     try space.write(Self.envelope("a", receiver.url()), to: "request.json")
     let child = try await space.run("request.json", environment: Self.quick)
-    #expect(child.errors.contains("cannot announce to \(receiver.url()): nobody answers there"), "\(child.errors)")
+    #expect(child.errors.contains("cannot announce to \(receiver.url()): no server answers there"), "\(child.errors)")
     #expect(child.errors.contains("1 announcement left in the outbox"))
     #expect(Self.waiting(space).count == 1)
     #expect(try RequestTests.response(space, "a")["status"] == "COMPLETED")
@@ -73,11 +73,11 @@ import TestSupport
     let lines = (0..<4).map { Self.envelope("\($0)", receiver.url()) }
     try space.write(lines.joined(separator: "\n"), to: "request.jsonl")
     let child = try space.start("request.jsonl", "--json", environment: ["SDBATCH_WEBHOOK_TIMEOUT": "86400"])
-    // All is done, and the one attempt that there is would take a day.
+    // All is done, and the only attempt would take a day.
     try child.wait { child.output.contains(#""event":"finished""#) && !receiver.requests.isEmpty }
     #expect(receiver.requests.count == 1)
     child.kill(SIGTERM)
-    // The end is that of the images.
+    // The exit code depends on the images.
     #expect(try await child.wait() == .exited(0))
     #expect(Self.waiting(space).count == 4)
     #expect(child.output.contains(#"{"event":"webhooks_waiting","count":4}"#), "\(child.output)")
@@ -117,7 +117,7 @@ import TestSupport
     try await space.run("request.jsonl", environment: Self.quick)
     #expect(try RequestTests.response(space, "a")["status"] == "COMPLETED")
     let announced = try Self.documents(receiver).map { "\($0["id"]?.text ?? "") \($0["status"]?.text ?? "")" }
-    // The cancellation may be announced by the first run, by the second, or not at all, because there is something new.
+    // The first run, the second run or no run may announce the cancellation, because there is newer news.
     #expect(announced.filter { $0 != "a CANCELLED" } == ["a COMPLETED", "b COMPLETED"], "\(announced)")
   }
 
@@ -136,7 +136,7 @@ import TestSupport
   }
 
   @Test func `a sender killed again and again delivers every document, whole and in order`() async throws {
-    // Now and then the receiver fails too.
+    // Sometimes the receiver fails too.
     let receiver = try Receiver { request in
       switch request.number % 5 {
       case 1: .status(500)
@@ -146,7 +146,7 @@ import TestSupport
     }
     let space = try Workspace(recipe: nil)
     let ids = (0..<10).map { "r\($0)" }
-    // Some ask for the same, and are answered at once.
+    // Some requests ask for the same images, and are answered at once.
     let lines = ids.enumerated().map { Self.envelope($1, receiver.url(), seed: $0 / 2 * 10, steps: 1) }
     try space.write(lines.joined(separator: "\n"), to: "request.jsonl")
     var random = SplitMix64(state: 5)
@@ -164,7 +164,7 @@ import TestSupport
       child.kill(SIGKILL)
       _ = try await child.wait()
     }
-    // Three attempts may not suffice for a run whose luck is bad.
+    // With bad luck, three attempts may not be enough for a run.
     for _ in 0..<20
     where receiver.accepted.isEmpty || !Self.waiting(space).isEmpty || !space.exists("Output/request/manifest.json") {
       try await space.run("request.jsonl", environment: Self.quick)
@@ -230,7 +230,7 @@ import TestSupport
     }
     #expect(child.output.contains("http://***@127.0.0.1:1/done?***"), "\(child.output)")
     #expect(Self.waiting(space, in: "run").count == 2)
-    // The copy that the run leaves does not pretend to know them.
+    // The run's copy of the recipe does not contain them.
     let copy = try await space.run("run/recipe.yaml", "--output", "copy", environment: environment)
     #expect(copy.errors.contains("found an address whose secrets were removed (***)") && !space.exists("copy/outbox"))
   }

@@ -4,14 +4,15 @@ import Settings
 import Testing
 import TestSupport
 
-/// A folder to start the program in, gone when the test is over. It sees no home, cache or models but those of the test.
+/// A folder in which to start the program; it is removed when the test ends. The program sees only the test's home, cache and
+/// models.
 final class Workspace {
   private let folder: TemporaryFolder
   private var childCount = 0
 
   var path: String { folder.path }
 
-  /// Four small images of the random model, which finds its vocabulary beside itself.
+  /// Four small images of the random model, whose vocabulary is next to it.
   static let recipe = """
     model: model.safetensors
     prompt: a small boat
@@ -67,7 +68,7 @@ final class Workspace {
     try FileManager.default.createDirectory(atPath: path + "/" + name, withIntermediateDirectories: true)
   }
 
-  /// The images of a run by name; others than images too, so that nothing left behind goes unseen.
+  /// The images of a run by name; also other files, so that no leftover is missed.
   func images(_ run: String = "run") throws -> [String: Data] {
     var images: [String: Data] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(run)/images") {
@@ -94,7 +95,7 @@ final class Workspace {
     try start([Child.program] + arguments, environment: environment)
   }
 
-  /// Starts a line of the shell, in which `"$0"` is the program.
+  /// Runs a line in the shell, where `"$0"` is the program.
   func startShell(_ line: String, environment: [String: String] = [:]) throws -> Child {
     try start(["/bin/sh", "-c", line, Child.program], environment: environment)
   }
@@ -111,7 +112,7 @@ final class Workspace {
     )
   }
 
-  /// Runs the program to its end, which has to be this one.
+  /// Runs the program until it ends, which must be with this code.
   @discardableResult
   func run(
     _ arguments: String..., environment: [String: String] = [:], exits code: Int32 = 0,
@@ -123,13 +124,13 @@ final class Workspace {
     return child
   }
 
-  // MARK: What a run leaves
+  // MARK: The files of a run
 
   func manifest(_ run: String = "run") throws -> JSONValue { try JSONValue(parsing: text("\(run)/manifest.json")) }
 
   func manifestJobs(_ run: String = "run") throws -> [JSONValue] { try manifest(run)["jobs"]?.elements ?? [] }
 
-  /// The whole lines of the journal; the last one may be incomplete.
+  /// The complete lines of the journal; the last line may be incomplete.
   func journal(_ run: String = "run") -> [JSONValue] {
     let lines = ((try? text("\(run)/journal.jsonl")) ?? "").split(separator: "\n", omittingEmptySubsequences: false)
     return lines.dropLast().compactMap { try? JSONValue(parsing: String($0)) }

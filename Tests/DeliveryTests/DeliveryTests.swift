@@ -72,7 +72,7 @@ import TestSupport
   }
 
   @Test func `documents come in the order in which they were announced, for each address`() throws {
-    // Every third request is turned away.
+    // Every third request is refused.
     let receiver = try Receiver { $0.number % 3 == 0 ? .status(503) : .status(200) }
     let fixture = try WebhookFixture()
     var options = WebhookFixture.options
@@ -124,7 +124,7 @@ import TestSupport
     .bytes("HTTP/1.1 200"), .bytes(""),
   ])
   func `an answer that breaks off does not count`(_ reply: Receiver.Reply) throws {
-    // The second time after an answer that was whole.
+    // The second time after a complete answer.
     let receiver = try Receiver { $0.number % 2 == 0 ? reply : .status(200) }
     let fixture = try WebhookFixture()
     let delivery = try fixture.delivery()
@@ -159,7 +159,7 @@ import TestSupport
     let delivery = try fixture.delivery(options)
     delivery.finish { false }
     #expect(fixture.events.lines.first?.hasSuffix("no answer after 0.05 s") == true, "\(fixture.events.lines)")
-    // Four are tried at a time at first, and then one that speaks for all.
+    // At first, four are tried at a time; then one for all of them.
     #expect(fixture.events.lines.count { $0.hasPrefix("kept ") } == 1 && receiver.requests.count <= 4 + 2)
     #expect(try fixture.waiting().count == 40)
   }
@@ -169,7 +169,7 @@ import TestSupport
     dead.stop()
     let fixture = try WebhookFixture()
     var options = WebhookFixture.options
-    // Attempts that the test does not live to see.
+    // Attempts after the end of the test.
     options.interval = .seconds(86_400)
     let delivery = try fixture.delivery(options)
     for number in 0..<10 {
@@ -189,7 +189,7 @@ import TestSupport
     options.attempts = 1_000_000
     let delivery = try fixture.delivery(options)
     try delivery.announce(try fixture.document("a", to: receiver.url()))
-    try fixture.events.wait(for: "retried a: nobody answers there")
+    try fixture.events.wait(for: "retried a: no server answers there")
     try receiver.restart()
     delivery.finish { false }
     #expect(receiver.accepted.compactMap(\.id) == ["a"] && fixture.events.lines.last == "delivered a")
@@ -268,7 +268,7 @@ import TestSupport
   }
 }
 
-/// Receivers that ask for a name and a password.
+/// Receivers that require a name and a password.
 @Suite struct CredentialTests {
   @Test(
     arguments: ["", "user:p%40ss@"],

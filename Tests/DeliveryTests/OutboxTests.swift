@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Delivery
 
-/// What outlives the process.
+/// What survives the process.
 @Suite struct OutboxTests {
   @Test func `announcements are there again in their order, for nobody else to read`() throws {
     let fixture = try WebhookFixture()
@@ -18,7 +18,7 @@ import TestSupport
     #expect(again.inOrder.first?.announcement.address.url == "http://name:secret@host/x?y=z")
     let attributes = try FileManager.default.attributesOfItem(atPath: fixture.folder.outbox)
     #expect(attributes[.posixPermissions] as? Int == 0o700)
-    // What was taken out does not come back, and what comes then comes last.
+    // What was removed does not come back, and later entries come last.
     try again.remove(try #require(again.inOrder.first))
     _ = try again.add(try fixture.document("c", to: "http://host/"))
     #expect(try fixture.waiting() == ["a", "b", "c"])
@@ -105,7 +105,7 @@ import TestSupport
     for number in 0..<3 where FileManager.default.fileExists(atPath: "\(path)/announced-\(number)") {
       #expect(receiver.accepted.contains { $0.id == "\(number)" }, "document \(number), killed at step \(step)")
     }
-    // The first time that each came is in order.
+    // For each, its first announcement is in order.
     var seen: [String] = []
     for id in receiver.accepted.compactMap(\.id) where !seen.contains(id) { seen.append(id) }
     #expect(seen == seen.sorted() && receiver.requests.allSatisfy { $0.id != nil })
@@ -141,7 +141,7 @@ import TestSupport
   }
 }
 
-/// Outboxes that other hands have touched.
+/// Outboxes that other programs have changed.
 @Suite struct ForeignOutboxTests {
   @Test(arguments: ["9223372036854775807", "9223372036854775806", "999999999999", "99999999999999999999"])
   func `a number that is too large ends nothing, and later announcements have names of their own`(_ number: String)
@@ -162,7 +162,7 @@ import TestSupport
     let receiver = try Receiver()
     let fixture = try WebhookFixture()
     for id in ["a", "b"] { _ = try Outbox(fixture.folder).add(try fixture.document(id, to: receiver.url())) }
-    // Also for a user who may read everything.
+    // Also for a user who may read every file.
     unlink(fixture.folder.responses + "/a.json")
     mkdir(fixture.folder.responses + "/a.json", 0o755)
     try fixture.delivery().finish { false }

@@ -8,9 +8,9 @@ import TestSupport
 @testable import Recipes
 @testable import Runs
 
-/// Answers while images come and go.
+/// Responses while images are added and removed.
 @Suite struct ResponseDeskTests {
-  /// A desk with an order for each of some jobs, whose answers hold the images.
+  /// A desk with an order for each of some jobs; the responses contain the images.
   private func desk(_ count: Int, in folder: RunFolder, on disk: Disk = Disk()) throws -> (ResponseDesk, JobList) {
     let jobs = (0..<count).map { index in
       var settings = ImageSettings()
@@ -60,7 +60,7 @@ import TestSupport
       error?.description.contains("\(list.ids[1]) was not answered: cannot read \(folder.path)/images/gone.png") == true
     )
     #expect(error?.description.contains("run the same command again") == true)
-    // The next run answers what is missing, and only that.
+    // The next run answers only what is missing.
     let (next, _) = try self.desk(3, in: folder)
     try finish(1, next, list, in: folder)
     try next.close()

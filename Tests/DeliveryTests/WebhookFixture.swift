@@ -6,7 +6,7 @@ import TestSupport
 
 @testable import Delivery
 
-/// A run folder with documents to announce, gone when the test is over.
+/// A run folder with documents to announce, which is removed when the test ends.
 final class WebhookFixture: Sendable {
   private let temporaryFolder: TemporaryFolder
   let folder: RunFolder
@@ -18,7 +18,7 @@ final class WebhookFixture: Sendable {
     try FileManager.default.createDirectory(atPath: folder.responses, withIntermediateDirectories: true)
   }
 
-  /// Attempts without a pause.
+  /// Attempts without pauses.
   static var options: WebhookOptions {
     var options = WebhookOptions()
     options.interval = .zero
@@ -30,7 +30,7 @@ final class WebhookFixture: Sendable {
     WebhookDelivery(try Outbox(folder, on: disk), options: options) { [events] in events.note($0) }
   }
 
-  /// Writes a document, and says that it is to be announced.
+  /// Writes a document, and adds it to the outbox.
   func document(_ id: String, _ text: String? = nil, version: Int = 0, to url: String) throws -> Announcement {
     try Self.document(id, text, version: version, to: url, in: folder)
   }
@@ -44,7 +44,7 @@ final class WebhookFixture: Sendable {
     return Announcement(id: id, key: "\(id)-\(version)", document: "responses/\(id).json", address: address)
   }
 
-  /// What is left to announce, by id and in order.
+  /// What is left to announce: ids, in order.
   func waiting() throws -> [String] { try Outbox(folder).inOrder.map(\.announcement.id) }
 }
 
@@ -69,7 +69,7 @@ final class EventLog: Sendable {
     }
   }
 
-  /// Waits until something of what was reported begins like this.
+  /// Waits until a reported text begins like this.
   func wait(for start: String) throws {
     let deadline = ContinuousClock.now + .seconds(900)
     while !lines.contains(where: { $0.hasPrefix(start) }) {

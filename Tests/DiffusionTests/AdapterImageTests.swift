@@ -85,7 +85,7 @@ import TensorFiles
       let infotext = Infotext(settings, try engine.ingredients(for: settings), version: "1")
       return infotext.extras.first { $0.key == "Lora hashes" }?.value.text
     }
-    // One is of the data after the header, the other is the one written by the training.
+    // One is the hash of the data after the header, the other is the hash that the training wrote.
     let bytes = [UInt8](try Fixtures.data("Engine/adapters/lora/plain.safetensors"))
     let header = bytes[..<8].enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
     let folder = try TemporaryFolder()

@@ -125,7 +125,7 @@ import Weights
 
   // MARK: PEFT
 
-  /// An adapter as PEFT saves it, in a folder of its own.
+  /// An adapter as PEFT saves it, in a separate folder.
   private func writePEFT(_ name: String, _ folder: TemporaryFolder, alpha: Int) throws {
     let layer = "base_model.model.text_model.encoder.layers.0.self_attn.q_proj"
     try folder.write(
@@ -147,7 +147,7 @@ import Weights
     #expect(first != second)
     try writePEFT("ink", folder, alpha: 2)
     #expect(try digest() == first)
-    // Without settings it is the digest of the file, as ever.
+    // Without settings, it is the digest of the file, as before.
     try FileManager.default.removeItem(atPath: folder("lora/ink/adapter_config.json"))
     #expect(try digest() == FileDigest.sha256(ofFileAt: folder("lora/ink/adapter_model.safetensors")))
   }

@@ -58,7 +58,7 @@ import TestSupport
     #expect(Set(states).count > 5)
     let engine = try Engine.forTests(threads: 1)
     for state in Set(states) { #expect(try engine.generate(settings, resuming: state) { _, _ in } == whole) }
-    // It is a state, not an input: without it, the image is another one.
+    // It is a state, not an input: without it, the image is different.
     var without = settings
     without.apgMomentum = 0
     #expect(try engine.generate(without) { _ in } != whole)
@@ -115,7 +115,7 @@ import TestSupport
         })
     let asked = engine.evaluations.asked
     _ = try image { $0.cfgScale = 1 }
-    // One prompt a step.
+    // One prompt per step.
     #expect(engine.evaluations.asked == asked + 5)
     #expect(
       try image { $0.skipEarlyCond = 1 }

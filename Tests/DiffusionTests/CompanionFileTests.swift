@@ -5,7 +5,7 @@ import TensorFiles
 import Testing
 import TestSupport
 
-/// The files beside a checkpoint that the webui finds by its name.
+/// The files next to a checkpoint that the webui finds by its name.
 @Suite struct CompanionFileTests {
   private let folder: TemporaryFolder
   private let engine: Engine
@@ -17,7 +17,7 @@ import TestSupport
     settings.model = ModelReference(name: "own", path: try folder.copy("bk.safetensors", as: "own.safetensors"))
   }
 
-  /// The VAE of another random model, in a file of its own.
+  /// The VAE of another random model, in a separate file.
   private func writeVAE(_ name: String, of model: String = "model.safetensors") throws -> String {
     let prefix = "first_stage_model."
     return try folder.copy(

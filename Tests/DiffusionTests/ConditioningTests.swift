@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import Diffusion
 
-/// The negative prompt costs half of an image's time. It is left out exactly when it has no weight.
+/// The negative prompt takes half of an image's time. It is left out exactly if it has no effect.
 @Suite struct ConditioningTests {
   @Test(
     arguments: [

@@ -74,7 +74,7 @@ import Weights
     case diffusersPrefixed = "unet."
   }
 
-  /// The UNet of a random model in a file of its own.
+  /// The UNet of a random model in a separate file.
   private func unet(of model: String, _ naming: Naming, in folder: TemporaryFolder) throws -> String {
     let archive = try ModelArchive.open(path: RandomModels.path(model))
     let prefix = "model.diffusion_model."
@@ -105,7 +105,7 @@ import Weights
     try testCase.expectAgreement(engine, settings)
     let ingredients = try engine.ingredients(for: settings)
     #expect(ingredients.model.name == "unet" && ingredients.textEncoder?.name == "ssd" && ingredients.vae == nil)
-    // The VAE may come from elsewhere, and then decodes.
+    // The VAE may come from another file; then that one decodes.
     var other = settings
     other.vae = ModelReference(name: "sdxl", path: RandomModels.path("sdxl.safetensors"))
     #expect(try engine.generate(other) { _ in } != engine.generate(settings) { _ in })
@@ -132,7 +132,7 @@ import Weights
 }
 
 extension TemporaryFolder {
-  /// Copies a random model with more tensors, and the vocabulary beside it; returns its path.
+  /// Copies a random model with more tensors, and the vocabulary next to it; returns its path.
   func copy(
     _ model: String, as name: String = "copy.safetensors", adding tensors: [SyntheticTensor] = [],
     where isKept: (String) -> Bool = { _ in true }, renamed: (String) -> String = { $0 }

@@ -169,7 +169,7 @@ import Weights
     let engine = try Engine.forTests()
     let expected = try engine.generate(settings(prompt, in: apart)) { _ in }
     #expect(try engine.generate(settings(prompt, in: inside)) { _ in } == expected)
-    // Without the LoRA the name is a word.
+    // Without the LoRA, the name is an ordinary word.
     let word = try engine.generate(settings("a zq boat", in: inside)) { _ in }
     #expect(word != expected)
     #expect(try engine.ingredients(for: settings("a zq boat", in: inside)).embeddings.isEmpty)

@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Diffusion
 
-/// The parts that a denoiser is composed of, each alone.
+/// The parts of a denoiser, each tested alone.
 @Suite struct EvaluatorTests {
   private let compute: Compute
 
@@ -68,7 +68,7 @@ import TestSupport
     #expect(try evaluator.outputs(evaluation([(.part(0), other), (.negative, Self.weak)])) == first)
     #expect(network.calls.last?.strengths == [2])
     #expect(memory.evaluations.asked == 8 && memory.evaluations.saved == 5)
-    // Any other input is another evaluation.
+    // Every other input is another evaluation.
     var merging = NetworkOptions()
     merging.tokenMergingRatio = 0.5
     for evaluation in [
@@ -106,7 +106,7 @@ import TestSupport
     }
     for timestep in 1...4 { #expect(try ask(Float(timestep)) == 1) }
     #expect(try ask(1) == 0)
-    // The fifth makes it forget half.
+    // The fifth one makes it forget half of them.
     #expect(try ask(5) == 1)
     #expect(try [1, 5, 2, 3].map(ask) == [0, 0, 1, 1])
   }
@@ -136,7 +136,7 @@ import TestSupport
 
   // MARK: Guidance
 
-  /// Answers with a number for each context, and keeps what it was asked.
+  /// Answers with a number for each context, and records the questions.
   private final class Recorder: Evaluator {
     var roles: [[PromptRole]] = []
     var skippedLayers: [Set<Int>] = []

@@ -129,14 +129,14 @@ struct FaceImageTests {
   @Test func `files are found in all folders, by their tensors`() throws {
     let faces = try FaceFolders(roots: [folder("empty"), folder("eager")]).files(for: .gfpgan)
     #expect(faces.restorer.path.hasSuffix("eager/GFPGAN/GFPGANv1.4.safetensors"))
-    // Under other names, in face/, beside files that cannot be used.
+    // With other names, in face/, next to files that cannot be used.
     for (number, name) in RandomFaces.names.enumerated() {
       try RandomFaces.tensors(name).write(to: try folder.write("odd/face/a-\(number).safetensors", []))
     }
     try folder.write("odd/face/0.pth", "no model")
     let odd = try FaceFolders(roots: [folder("odd")]).files(for: .codeFormer)
     #expect(odd.restorer.kind == .codeFormer && odd.detector.kind == .detector && odd.parser.kind == .parser)
-    // A file with the usual name that cannot be used is an error, and not passed over in silence.
+    // A file with the usual name that cannot be used is an error; it is not ignored silently.
     try folder.write("cut/Codeformer/codeformer-v0.1.0.pth", "cut")
     #expect(throws: (any Error).self) { try FaceFolders(roots: [folder("cut")]).files(for: .codeFormer) }
   }

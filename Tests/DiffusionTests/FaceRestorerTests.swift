@@ -51,7 +51,7 @@ struct FaceRestorerTests {
     try FaceRestorer(try files(name), threads: threads)
   }
 
-  /// The noise that the reference drew GFPGAN's faces with: the maps in the file, for each face.
+  /// The noise with which the reference drew GFPGAN's faces: the maps in the file, for each face.
   private func storedNoise() throws -> (Int) -> [Float] {
     let file = try TensorFile(path: folder("GFPGAN/GFPGANv1.4.safetensors")).tensors
     let maps = try GFPGAN.noiseSides.indices.map {
@@ -75,7 +75,7 @@ struct FaceRestorerTests {
     return bytes
   }
 
-  /// How many bytes differ by more than one, and how many at all.
+  /// How many bytes differ by more than one, and how many differ in total.
   private func differences(_ one: [UInt8], _ other: [UInt8]) -> (large: Int, all: Int) {
     #expect(one.count == other.count)
     let sizes = zip(one, other).map { abs(Int($0) - Int($1)) }
@@ -96,7 +96,7 @@ struct FaceRestorerTests {
   }
 
   @Test(arguments: [("codeformer", Float(0.5)), ("plain", 0), ("gfpgan", 0.5)])
-  func `a picture is restored as by the reference`(name: String, weight: Float) throws {
+  func `an image is restored as by the reference`(name: String, weight: Float) throws {
     let noise = try storedNoise()
     let result = try restorer(name).restored(
       cartoon, FaceRestorer.Options(codeFormerWeight: weight, noise: noise))
@@ -105,7 +105,7 @@ struct FaceRestorerTests {
     let found = differences(sampled(result.image), expected)
     // A code of CodeFormer, or the class of a pixel, may be decided by the last digit.
     #expect(found.large < expected.count / 1000, "\(found) of \(expected.count)")
-    // Cutting turns a difference in the last digit into one of a whole step.
+    // Truncation turns a difference in the last digit into one of a whole step.
     #expect(found.all < expected.count / 10, "\(found) of \(expected.count)")
   }
 
@@ -144,12 +144,12 @@ struct FaceRestorerTests {
   }
 
   @Test(arguments: [(64, 64), (8, 8), (3, 200), (512, 640), (1, 1), (90, 2)])
-  func `a picture without faces stays as it is`(width: Int, height: Int) throws {
+  func `an image without faces stays unchanged`(width: Int, height: Int) throws {
     var generator = SplitMix64(state: 20)
     let grey = RGBImage(
       width: width, height: height, pixels: generator.bytes(width * height).flatMap { [$0 / 4, $0 / 4, $0 / 4] })
     let result = try restorer("codeformer").restored(grey, FaceRestorer.Options(codeFormerWeight: 0.5) { _ in [] })
-    // Noise may look like a face to a random network, but not in a picture of one value.
+    // Noise may look like a face to a random network, but not in an image with one value.
     let flat = RGBImage(width: width, height: height, pixels: Array(repeating: 127, count: width * height * 3))
     let second = try restorer("codeformer").restored(flat, FaceRestorer.Options(codeFormerWeight: 0.5) { _ in [] })
     #expect(second.faces == 0 && second.image == flat)

@@ -8,7 +8,7 @@ import Weights
 
 @testable import Diffusion
 
-/// A network that is not a UNet. Its output depends on every input, so that a test notices if one is lost.
+/// A network that is not a UNet. Its output depends on every input, so a test notices if one is lost.
 final class FakeNetwork: DenoisingNetwork {
   /// A prompt is a number.
   struct Context: NetworkContext {
@@ -16,7 +16,7 @@ final class FakeNetwork: DenoisingNetwork {
     let identity = ContextIdentity()
   }
 
-  /// What one call was given.
+  /// The inputs of one call.
   struct Call: Equatable {
     var timestep: Float
     var latents: Int
@@ -124,13 +124,13 @@ struct FakeConfiguration: DenoiserConfiguration {
   func contextBytes(elementType: ElementType) -> Int { elementType.size }
 }
 
-/// A family of models as the engine sees it: this is all that one consists of.
+/// A family of models as the engine sees it: these are all its parts.
 struct FakeModel: DiffusionModel {
   let path: String
 
   static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { path.hasSuffix(".fake") }
 
-  /// A file whose name begins with a family's name is of that family.
+  /// A file whose name begins with a family's name belongs to that family.
   static func family(ofModelAt path: String) -> FamilyID {
     FamilyID(rawValue: String(path.dropLast(".fake".count))) ?? .stableDiffusion
   }

@@ -46,7 +46,7 @@ import TestSupport
         for (index, value) in features.enumerated() { x.base[index] = value }
         series.add(x, image: 0, tau: tau, call: call, compute)
       }
-      // What is saved and read again continues to the same bits.
+      // After it was saved and read again, it continues with the same bits.
       let saved = try PropertyListEncoder().encode(series)
       #expect(try PropertyListDecoder().decode(FeatureSeries.self, from: saved) == series)
       let y = tensor()

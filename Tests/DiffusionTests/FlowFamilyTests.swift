@@ -8,8 +8,8 @@ import Tokenization
 
 @testable import Diffusion
 
-/// A family that is trained by flow matching goes through the engine's sampling: what its network is given, and what is made of
-/// its outputs.
+/// The engine's sampling for a family that is trained by flow matching: the inputs of its network, and how its outputs are
+/// used.
 @Suite struct FlowFamilyTests {
   private let compute: Compute
 
@@ -50,7 +50,7 @@ import Tokenization
     return loop.latent
   }
 
-  /// What the fake network and guidance make of a latent, written out.
+  /// What the fake network and guidance compute from a latent, written out.
   private struct Expected: GuidedModel {
     typealias Failure = Never
     let strengths: [Float]
@@ -156,7 +156,7 @@ import Tokenization
   }
 }
 
-/// A decoder that keeps what it is given.
+/// A decoder that records its inputs.
 private final class RecordingDecoder: LatentDecoder {
   private(set) var values: [Float] = []
   private let compute: Compute

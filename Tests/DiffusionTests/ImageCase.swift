@@ -31,7 +31,7 @@ struct ImageCase: Decodable, Sendable, CustomTestStringConvertible {
   let apg_norm_threshold: Double?
   let apg_momentum: Double?
   let feature_forecast: Int?
-  /// How often the network was asked, and how often it was computed.
+  /// How often the network was called, and how often it was computed.
   let evaluations: Int?
   let evaluations_computed: Int?
   let tiling: Bool?

@@ -82,7 +82,7 @@ import Weights
     #expect("\(try #require(error))".hasPrefix("\(path): the VAE has no encoder, which an hr_upscaler of images needs"))
     settings.hires?.upscaler = nil
     _ = try engine.ingredients(for: settings)
-    // Another VAE's encoder will do.
+    // Another VAE's encoder is enough.
     settings.hires?.upscaler = UpscalerReference(name: "Lanczos")
     settings.vae = ModelReference(name: "model", path: RandomModels.path("model.safetensors"))
     let image = try engine.generate(settings) { _ in }

@@ -69,7 +69,7 @@ import TestSupport
       return
     }
     #expect(throws: EngineError.self) { try engine.ingredients(for: limited(settings, needed - 1)) }
-    // This model has no convolution for which Winograd pays, so even the tightest limit changes nothing.
+    // This model has no convolution that is faster with Winograd, so even the tightest limit changes nothing.
     let tight = try engine.ingredients(for: limited(settings, needed))
     #expect(tight == plain)
     var small = settings

@@ -9,7 +9,7 @@ import Tokenization
 
 @testable import Diffusion
 
-/// A family with another network, other prompts and other latents goes through the same sampling as Stable Diffusion.
+/// A family with another network, other prompts and other latents uses the same sampling as Stable Diffusion.
 @Suite struct NetworkFamilyTests {
   private let model = FakeModel(
     path: "model.fake", parts: ModelParts(), vocabularies: VocabularyLocator(environment: [:]))

@@ -24,7 +24,7 @@ import Weights
 
   static let cases: [Case] = (try? Fixtures.decode(from: "PromptContexts/cases.json")) ?? []
 
-  /// A folder as people have it: a checkpoint, and its text encoders in a folder beside it.
+  /// A folder as users have it: a checkpoint, and its text encoders in a folder next to it.
   private static func folder(_ encoders: [String: String]) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     let manager = FileManager.default
@@ -145,7 +145,7 @@ import Weights
     #expect(difference(sums, try expected("sums")) < 1e-4)
   }
 
-  /// The greatest difference, relative to the greatest number.
+  /// The largest difference, relative to the largest number.
   private func difference(_ found: [Float], _ expected: [Float]) -> Float {
     guard found.count == expected.count else { return .infinity }
     let largest = expected.reduce(1e-9) { max($0, abs($1)) }

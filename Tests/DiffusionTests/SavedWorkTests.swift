@@ -52,7 +52,7 @@ import TestSupport
       (settings.prompt, settings.negativePrompt) = (prompt, negative)
       #expect(try bytes(engine.generate(settings) { _ in }) == alone(settings), "\(prompt), \(negative)")
     }
-    // The engine remembers 32 contexts. Those of the first image become the oldest, and then are pushed out by a prompt of two.
+    // The engine keeps 32 contexts. Those of the first image become the oldest, and are then removed for a prompt with two.
     try make("a boat", "a house")
     for number in 1...15 { try make("a boat \(number)", "a house \(number)") }
     try make("[a boat:a ship:0.5]", "a house")

@@ -8,7 +8,7 @@ import TestSupport
 
 @testable import Diffusion
 
-/// Prompts and guidance that change from call to call, stopped between two steps and continued by a fresh engine.
+/// Prompts and guidance that change from call to call, stopped between two steps and continued by a new engine.
 @Suite struct StoppedPromptTests {
   @Test(arguments: [
     SamplerID.euler, .dpm2Ancestral, .dpmPPSDE, .dpmPP3MSDE, .restart, .ddim, .plms, .uniPC, .dpmAdaptive, .lcm,

@@ -7,8 +7,8 @@ import Testing
 import TestSupport
 import Weights
 
-/// Sizes that a network halves unevenly, in which it differs from the diffusers library. That the images are the webui's is
-/// checked with those of `Tests/Fixtures`, many of which have such sizes.
+/// Sizes that a network halves unevenly; there, it differs from the diffusers library. The images in `Tests/Fixtures`, many of
+/// which have these sizes, check that the results are the webui's.
 @Suite struct UnevenSizeTests {
   private func upsampling(_ model: String, _ width: Int, _ height: Int, hires: HiresSettings? = nil) throws -> String? {
     var settings = ImageSettings()
@@ -42,7 +42,7 @@ import Weights
     hires.scale = 2
     #expect(try upsampling("model.safetensors", 64, 64, hires: hires) == nil)
     #expect(try upsampling("model.safetensors", 96, 64, hires: hires) == "cropped")
-    // Cropped to fit: what counts is the part that is sampled.
+    // Cropped to fit: only the sampled part counts.
     (hires.resizeX, hires.resizeY) = (128, 192)
     #expect(try upsampling("model.safetensors", 64, 64, hires: hires) == nil)
     (hires.resizeX, hires.resizeY) = (128, 136)

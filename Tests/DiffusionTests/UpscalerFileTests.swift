@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 import Weights
 
-/// Files of upscalers as training programs leave them, other architectures, and damaged ones.
+/// Files of upscalers as training programs write them, other architectures, and damaged files.
 @Suite struct UpscalerFileTests {
   /// The tensors of a fixture, to write them under other names.
   private static func tensors(_ file: String) throws -> [SyntheticTensor] {
@@ -43,7 +43,7 @@ import Weights
       let folder = try TemporaryFolder()
       var tensors = try Self.tensors(file)
       for index in tensors.indices { tensors[index].name = wrapper + tensors[index].name }
-      // A lone key is unwrapped whatever its name. Beside other values only known wrappers are.
+      // A single key is unwrapped, whatever its name is. Next to other values, only known wrappers are.
       if wrapper != "anything." {
         tensors.append(SyntheticTensor("optimizer.state.0.exp_avg", [3]))
         tensors.append(SyntheticTensor("iter", []))

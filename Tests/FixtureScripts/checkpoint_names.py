@@ -43,7 +43,7 @@ def unet_name(key, layers, plain_up=("0",)):
         return f"input_blocks.{(layers + 1) * (int(part[1]) + 1)}.0.op.{part[2]}"
     part = re.match(r"up_blocks\.(\d)\.upsamplers\.0\.conv\.(.*)", key)
     if part:
-        # After a layer without attention the upsampler comes second, elsewhere third.
+        # After a layer without attention, the upsampler comes second; otherwise, third.
         place = 1 if part[1] in plain_up else 2
         return f"output_blocks.{(layers + 1) * int(part[1]) + layers}.{place}.conv.{part[2]}"
     part = re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", key)

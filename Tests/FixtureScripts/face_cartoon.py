@@ -1,4 +1,4 @@
-"""A cartoon with two faces, and heads for a random detector that make it find just those."""
+"""A cartoon with two faces, and heads for a random detector that make it find exactly these."""
 import math
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What face restoration takes from OpenCV 4, as plain numpy: fixed-point affine warp, Lanczos resize, blur, similarity fit.
+"""The OpenCV 4 functions that face restoration uses, in plain numpy: fixed-point affine warp, Lanczos resize, blur, similarity fit.
 
 Compared with OpenCV 4.10: equal bytes, and 2e-13 for the blur.
 """
@@ -10,7 +10,7 @@ TEMPLATE = np.array([[192.98138, 239.94708], [318.90277, 240.1936], [256.63416, 
 
 
 def lanczos4(x):
-    """The eight weights at fraction x, single precision as there."""
+    """The eight weights at fraction x, in single precision as in OpenCV."""
     r = math.sqrt(0.5)
     turn = [(1, 0), (-r, -r), (0, 1), (r, -r), (-1, 0), (r, r), (0, -1), (-r, r)]
     x = np.float32(x)
@@ -127,7 +127,7 @@ class MWC:
 
 
 def least_squares(p, q):
-    """The similarity (a -b tx / b a ty) that takes p nearest to q, closed form in double."""
+    """The similarity (a -b tx / b a ty) that maps p closest to q, in closed form and double precision."""
     pc, qc = p.mean(0), q.mean(0)
     u, v = p - pc, q - qc
     n = (u * u).sum()

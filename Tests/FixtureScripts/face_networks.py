@@ -1,6 +1,6 @@
 """The four networks of face restoration as plain functions of a state dictionary; widths and depths are read off the shapes.
 
-Written from their papers and from what their files hold. They were compared with facexlib 0.3.0 and spandrel 0.3.4 over random
+Written from their papers and from the contents of their files. They were compared with facexlib 0.3.0 and spandrel 0.3.4 over random
 weights of full size.
 """
 import math
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 
 def count(sd, prefix):
-    """How many consecutive indices stand under prefix."""
+    """How many consecutive indices follow the prefix."""
     n = 0
     while any(k.startswith(f"{prefix}.{n}.") for k in sd):
         n += 1
@@ -213,7 +213,7 @@ def modulated(sd, n, x, style, demodulate):
 
 
 def gfpgan(sd, x, noise=None, taps=None):
-    """x: 1x3x512x512 RGB in -1...1. noise: None for that stored in the file, else a list of maps."""
+    """x: 1x3x512x512 RGB in -1...1. noise: None for the noise in the file, otherwise a list of maps."""
     act = lambda v: F.leaky_relu(v, 0.2)
 
     def res(n, v, scale):

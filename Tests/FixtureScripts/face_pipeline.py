@@ -1,4 +1,4 @@
-"""The whole of face restoration as webui 1.10.1 does it, without OpenCV: uint8 RGB in, uint8 RGB out, every stage kept."""
+"""Complete face restoration as webui 1.10.1 does it, without OpenCV: uint8 RGB in, uint8 RGB out; every stage is kept."""
 import math
 import numpy as np
 import torch
@@ -55,14 +55,14 @@ def tensor(bgr):
 
 
 def bytes_of(t):
-    """1x3xHxW RGB in -1...1 to uint8 BGR: clamped, and cut, not rounded."""
+    """1x3xHxW RGB in -1...1 to uint8 BGR: clamped and truncated, not rounded."""
     x = (t[0].float().clamp(-1, 1) + 1) / 2
     x = x.numpy().transpose(1, 2, 0)[:, :, ::-1]
     return (x * np.float32(255.0)).astype(np.uint8)
 
 
 def restore(rgb, sds, model="codeformer", w=0.5, landmarks=None, noise=None, classes=None):
-    """classes: a 512x512 class map to use for every face in place of the parser's."""
+    """classes: a 512x512 class map to use for every face instead of the parser's."""
     bgr = np.ascontiguousarray(rgb[:, :, ::-1])
     H, W = bgr.shape[:2]
     s = {}

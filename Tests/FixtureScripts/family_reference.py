@@ -1,4 +1,4 @@
-"""What Stable Diffusion 2.x, XL, its refiner and distilled models make of a prompt, as the webui has them do it.
+"""The results of Stable Diffusion 2.x, XL, its refiner and distilled models for a prompt, as in the webui.
 
 Networks are those of diffusers and transformers; noise, schedules and samplers are those of webui_reference.py.
 """
@@ -15,7 +15,7 @@ ALIGNED = [14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113
 
 
 class Encoder:
-    """A text encoder and what the webui takes from it.
+    """A text encoder, and the outputs that the webui uses.
 
     layer: hidden_states' index; pads_zero: whether 0 stands behind the end token; is_normed, is_pooled.
     """
@@ -51,7 +51,7 @@ class Encoder:
 
 
 class Context:
-    """What a UNet is given: tokens [n, width] and what diffusers calls added conditions."""
+    """The inputs of a UNet: tokens [n, width] and what diffusers calls added conditions."""
 
     def __init__(self, tokens, pooled=None, numbers=None):
         self.tokens, self.pooled, self.numbers = tokens, pooled, numbers
@@ -175,7 +175,7 @@ class Guided:
 
 
 def train(model):
-    """Makes the samplers go by the noise levels of a model."""
+    """Makes the samplers use the noise levels of a model."""
     W.ALPHAS = model.alphas
     W.LCM_SIGMAS = ((1 - model.alphas[19::20]) / model.alphas[19::20]) ** 0.5
 
@@ -187,7 +187,7 @@ def decode(model, latent):
 
 @torch.no_grad()
 def sample(model, case, refiner=None):
-    """The latent of a case, the calls, and the guidance as it was in the end."""
+    """The latent of a case, the calls, and the final guidance."""
     train(model)
     guided = Guided(model, case, refiner)
     settings = {k: case[k] for k in ("seed", "steps", "cfg_scale", "sampler_name", "width", "height", "rng")}
@@ -196,7 +196,7 @@ def sample(model, case, refiner=None):
 
 
 def picture(model, case, refiner=None):
-    """The 8-bit picture of a case, the calls, and the call at which the refiner took over."""
+    """The 8-bit image of a case, the calls, and the call at which the refiner took over."""
     latent, calls, guided = sample(model, case, refiner)
-    # What decodes is the model that ran last, as in the webui.
+    # The model that ran last decodes, as in the webui.
     return decode(guided.inner_model, latent), calls, guided.switched

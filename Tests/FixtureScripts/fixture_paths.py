@@ -7,7 +7,7 @@ DEMO = str(FIXTURES.parent.parent / "Sources/DemoModel/Resources/demo")
 
 
 def fixtures(name):
-    """The path of a folder of Tests/Fixtures, which is made if it is missing."""
+    """The path of a folder in Tests/Fixtures; creates the folder if it is missing."""
     folder = FIXTURES / name
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder)

@@ -58,7 +58,7 @@ def small(*shape, of=0.2):
 
 
 def lora(w, rank=3, mid=False):
-    """up, down and, with Tucker's form, mid; the change follows from the same numbers once more, in change()."""
+    """up, down and, with Tucker's form, mid; change() computes the change from the same numbers."""
     rest = list(w.shape[2:])
     if mid:
         return {
@@ -220,7 +220,7 @@ write("other", parts, kohya)
 
 
 def write_peft(name, style, **options):
-    """An adapter that PEFT makes, writes and applies; gives the changed networks."""
+    """An adapter that PEFT makes, writes and applies; returns the changed networks."""
     changed = {}
     tensors, metadata = {}, {}
     for network, targets in (("unet", ["to_q", "to_k", "to_out.0", "proj_in", "conv1"]), ("te", ["q_proj", "fc2"])):

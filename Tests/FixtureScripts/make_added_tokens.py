@@ -3,7 +3,7 @@
 Made with Python 3.11, transformers 5.24.0, tokenizers 0.23.3.
 
 Tokenization/added/config/    tokens with flags in tokenizer_config.json
-Tokenization/added/plain/     tokens in added_tokens.json alone
+Tokenization/added/plain/     tokens only in added_tokens.json
 Tokenization/added/*/ids.json the texts with their ids, without begin and end
 """
 import json, os, random, shutil

@@ -1,4 +1,4 @@
-"""Writes small files of tensors in every container, and what PyTorch and gguf make of them.
+"""Writes small files of tensors in every container, and how PyTorch and gguf read them.
 
   python make_containers.py
 
@@ -101,7 +101,7 @@ expect("fp8", {
     "d.weight": weight.float() * rows.reshape(4, 1), "e.weight": kernel.float() * rows.bfloat16().float().reshape(4, 1, 1, 1),
     "f.weight": weight.float() * scale})
 
-# Quantised blocks: made by gguf where it can, of random bytes with finite scales else.
+# Quantised blocks: made by gguf if it can, otherwise random bytes with finite scales.
 T = gguf.GGMLQuantizationType
 HALVES = {T.Q2_K: (80, 82), T.Q3_K: (108,), T.Q4_K: (0, 2), T.Q5_K: (0, 2), T.Q6_K: (208,)}
 writer = gguf.GGUFWriter(f"{out}/quantised.gguf", "sd")

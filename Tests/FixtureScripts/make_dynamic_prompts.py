@@ -1,10 +1,10 @@
-"""Writes what the Python package `dynamicprompts` makes of many templates: Prompts/dynamic.json.
+"""Writes the results of the Python package `dynamicprompts` for many templates: Prompts/dynamic.json.
 
   python make_dynamic_prompts.py
 
 For each template: all prompts in their order, the first ones that are taken in order, and those drawn with seeds from 0 on.
 The draws are sdbatch's (SplitMix64), which the package gets as its random number generator, so that both have to agree.
-A list without a way of resolving means that the package cannot do it, or takes too long.
+If a list has no entry for a mode, the package cannot do it, or takes too long.
 """
 
 import json
@@ -148,7 +148,7 @@ def nested(rand, depth):
         return nested(rand, depth - 1) + rand.choice([" ", ", ", ""]) + nested(rand, depth - 1)
     options = list(dict.fromkeys(nested(rand, depth - 1) for _ in range(rand.randint(1, 3))))
     bounds = rand.choice(["", "", "", "2$$", "1-2$$ and $$", "-2$$;$$", "2-$$", "3$$ $$"])
-    # The package takes a lone option whatever the bounds are, and drops a lone wildcard's parameters.
+    # The package takes a single option whatever the bounds are, and ignores the parameters of a single wildcard.
     if len(options) == 1:
         bounds = ""
         options = [option.replace("__", "") for option in options]
@@ -176,9 +176,9 @@ def made(wildcards, method, template, count, rand=None):
 def case(wildcards, template):
     every = made(wildcards, SamplingMethod.COMBINATORIAL, template, MOST + 1)
     if every is not None:
-        # The package repeats entries of a list by their weights, and equal prompts of different ways.
+        # The package repeats list entries by their weights, and repeats equal prompts that have different sources.
         every = list(dict.fromkeys(every)) if len(every) <= MOST else None
-    # Here sdbatch differs: it merges equal options, and takes each entry once in order.
+    # sdbatch is different: it merges equal options, and takes each entry once, in order.
     takes_others = template in ("{2$$a|a|b}", "__fruit__")
     drawn = [made(wildcards, SamplingMethod.RANDOM, template, 1, Draws(seed)) for seed in range(12)]
     return {

@@ -36,7 +36,7 @@ def vector(name, count, save, width=width):
 
 
 def webui(name):
-    """What the webui's training tab writes."""
+    """The files that the webui's training tab writes."""
     def save(v):
         torch.save({
             "string_to_token": {"*": 265}, "string_to_param": {"*": torch.nn.Parameter(v)}, "name": "other", "step": 3,
@@ -103,7 +103,7 @@ def chunks(prompt):
 
 
 class Replaced(torch.nn.Module):
-    """A token embedding, with vectors in the places of some."""
+    """A token embedding in which vectors replace some tokens."""
 
     def __init__(self, inner):
         super().__init__()
@@ -146,7 +146,7 @@ cases = [
     dict(base, prompt="a BlueStar, (bluestar:1.4) lake", negative_prompt="easynoise, blurry"),
     dict(base, prompt="a calm lake, calm tree on a calm blue lake"),
     dict(base, prompt="[bluestar:red:0.5] boat AND a calm easynoise:0.5", negative_prompt="(EasyNoise:0.8)"),
-    # 74 tokens, then one of two vectors; a chunk parted at a comma after it; one that nearly fills a chunk.
+    # 74 tokens, then one of two vectors; a chunk that is split at a comma after it; one that nearly fills a chunk.
     dict(base, prompt="a big red boat " * 18 + "a big bluestar on a lake"),
     dict(base, prompt="bluestar in a tree " * 9 + "on, " + "a big red boat " * 6 + "star"),
     dict(base, prompt="a big red boat on a lake, long-one in a house, long-one", negative_prompt="long-one"),

@@ -1,9 +1,9 @@
-"""Writes what PyTorch's VAE encoders make of small pictures.
+"""Writes the results of PyTorch's VAE encoders for small images.
 
   python make_encoder_fixtures.py
 
 Reads the model of make_engine_fixtures.py and the demo model; writes encoder.safetensors: for each model, size and
-padding the picture in 8 bits and the mean of the latent's distribution, without the scaling factor.
+padding the image in 8 bits and the mean of the latent's distribution, without the scaling factor.
 """
 
 
@@ -18,7 +18,7 @@ tensors = {}
 
 
 def tiles(vae):
-    """Convolutions that pad take the opposite edge; those that halve the picture are padded before, with zeros."""
+    """Convolutions that pad take the opposite edge; those that halve the image are padded before, with zeros."""
     for module in vae.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.padding_mode = "circular"
@@ -40,5 +40,5 @@ for name, networks in (("tiny", small_model()), ("folder", folder_model(folder))
     for key, tensor in tensors.items():
         if key.startswith(name) and key.endswith("mean"):
             print(key, tuple(tensor.shape), "mean %.3f, deviation %.3f" % (tensor.mean(), tensor.std()))
-# Pictures in half precision: it holds 8 bits.
+# Images in half precision, which can represent 8 bits.
 save_file({k: (t.half() if "picture" in k else t).contiguous() for k, t in tensors.items()}, out + "/encoder.safetensors")

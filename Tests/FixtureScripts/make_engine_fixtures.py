@@ -1,4 +1,4 @@
-"""Writes a small random SD 1.x model, what PyTorch makes of each of its stages, and whole images of it and of a folder.
+"""Writes a small random SD 1.x model, PyTorch's results for each of its stages, and whole images of it and of a folder.
 
   python make_engine_fixtures.py
 
@@ -41,7 +41,7 @@ with torch.no_grad():
         last = hidden.last_hidden_state if clip_skip == 1 else text.final_layer_norm(hidden.hidden_states[-2])
         stages[f"text.output.{clip_skip}"] = last
     stages["context"] = context = encode(tokenizer, text, prompt)
-    # Sizes whose halves are odd, and contexts of different lengths.
+    # Sizes whose halves are odd, and contexts with different lengths.
     for name, (h, w) in (("even", (8, 8)), ("odd", (9, 13))):
         latent = torch.randn(1, 4, h, w)
         stages[f"unet.{name}.input"] = latent

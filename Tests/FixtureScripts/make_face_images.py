@@ -1,4 +1,4 @@
-"""Writes what OpenCV 4 makes of small pictures, with the steps of face_images.py: Faces/images.json.
+"""Writes the results of OpenCV 4 for small images, with the steps of face_images.py: Faces/images.json.
 
   python make_face_images.py [cv2]
 

@@ -1,4 +1,4 @@
-"""Writes small random networks of face restoration, and what PyTorch makes of faces with them, stage by stage.
+"""Writes small random networks of face restoration, and PyTorch's results for faces with them, stage by stage.
 
   python make_faces.py
 
@@ -27,12 +27,12 @@ from random_weights import numbers, read_list, write_list
 out = fixtures("Faces")
 torch.set_num_threads(1)
 HEADS = ("ClassHead.", "BboxHead.", "LandmarkHead.")
-# Of the pictures every third pixel of every third row is kept.
+# Every third pixel of every third row of the images is kept.
 STEP = 3
 
 
 def weights():
-    """The networks as both languages generate them."""
+    """The networks as Python and Swift generate them."""
     made = cartoon.crafted(face_weights.weights("tiny"))
     sds = {}
     for kind, sd in made.items():
@@ -50,7 +50,7 @@ def inputs(name, *shape, spread=0.4):
 
 @torch.no_grad()
 def networks(sds):
-    """The networks by themselves, on random numbers."""
+    """The networks alone, with random inputs."""
     made = {}
     # Odd sides at every level.
     taps = {}
@@ -75,7 +75,7 @@ def image(path, rgb):
 
 
 def pictures(sds):
-    """The whole, on the cartoon."""
+    """The complete restoration of the cartoon."""
     rgb = cartoon.picture()
     image("cartoon.png", rgb)
     maps = [sds["gfpgan"][f"stylegan_decoder.noises.noise{i}"] for i in range(15)]

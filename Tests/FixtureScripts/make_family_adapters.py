@@ -1,4 +1,4 @@
-"""Writes LoRAs and textual inversions for the small models of Stable Diffusion 2.x and XL, and images of PyTorch's with them.
+"""Writes LoRAs and textual inversions for the small models of Stable Diffusion 2.x and XL, and images that PyTorch makes with them.
 
   python make_family_adapters.py
 
@@ -132,7 +132,7 @@ write("xl.safetensors", xl, kohya, parts, save_file)
 
 
 def scaled(w):
-    """PEFT's own scale is 1 where nothing is said: alpha is the rank."""
+    """PEFT's default scale is 1: alpha is the rank."""
     return plain(w) | {"alpha": torch.tensor(3.0)}
 
 
@@ -146,7 +146,7 @@ write("two-pickled.pt", two, kohya, parts, torch.save)
 parts = chosen(two, (plain,), "unet", *attention, count=4)
 write("two-nested.ckpt", two, kohya, parts, lambda tensors, path: torch.save({"state_dict": tensors}, path))
 
-# Vectors for each text encoder; the word in their place, which no other prompt has, is one token.
+# Vectors for each text encoder. They replace a word that is one token and is in no other prompt.
 vectors = {
     "xl-star": {0: small(2, 64, of=0.5), 1: small(2, 128, of=0.5)},
     "two-star": {0: small(3, 128, of=0.5)},
@@ -160,7 +160,7 @@ torch.save({"<two>": vectors["two-bin"][0][0]}, f"{folder}/embeddings/two-bin.bi
 
 
 class Replaced(torch.nn.Module):
-    """A token embedding with vectors in the places of the word, one after the other."""
+    """A token embedding in which vectors, one after the other, replace the word."""
 
     def __init__(self, inner, rows):
         super().__init__()

@@ -64,7 +64,7 @@ def autoencoder(channels=32):
 
 
 def livened(networks, shift=0.0):
-    """Weights under which prompt, size, timestep and position all matter, in half precision."""
+    """Weights with which prompt, size, timestep and position all matter, in half precision."""
     unet, vae, *texts = networks
     with torch.no_grad():
         for name, p in unet.named_parameters():
@@ -82,7 +82,7 @@ def livened(networks, shift=0.0):
                 p.mul_(1.6)
         for network in networks:
             network.half().float().eval()
-        # As strong as noise and as pictures are.
+        # As large as noise and images are.
         vector = unet.config.projection_class_embeddings_input_dim
         more = {}
         if vector:
@@ -106,7 +106,7 @@ def save_single(name, seed, unet, vae, encoders, texts):
     """
 
     def tensors():
-        # Nothing encodes images here.
+        # No test encodes images with these.
         kept = {k: t for k, t in networks(unet, vae).items() if ".encoder." not in k and ".quant_conv." not in k}
         return kept | texts()
 
@@ -124,7 +124,7 @@ def save_folder(name, seed, unet, vae, texts, **scheduler):
         file = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
         os.remove(f"{folder}/{file}.safetensors")
 
-        # Nothing encodes images here.
+        # No test encodes images with these.
         left_out = ("encoder.", "quant_conv.") if part == "vae" else ()
 
         def tensors():
@@ -165,7 +165,7 @@ models = {}
 velocity = dict(prediction="v_prediction")
 XL = 0.13025
 
-# Stable Diffusion 2.x; the webui takes the single file for one that predicts the velocity.
+# Stable Diffusion 2.x; according to the webui, the single file predicts the velocity.
 torch.manual_seed(31)
 u, v, t = livened([unet((64, 64), (1, 0), 128), autoencoder(), text_encoder(128, 3)], shift=-1.5)
 save_single("sd2", 31, u, v, [t], lambda: open_clip(t, "cond_stage_model.model."))
@@ -204,7 +204,7 @@ def both_texts():
 
 save_single("sdxl", 33, u, v, [t1, t2], both_texts)
 models["sdxl.safetensors"] = Model("sdxl", tokenizer, encoders, u, v, scale=XL)
-# Two empty tensors say that the same file is of another training.
+# Two empty tensors say that the same file had another training.
 models["sdxl-marked.safetensors"] = Model(
     "sdxl", tokenizer, encoders, u, v, "v_prediction", zero_terminal(reference.W.ALPHAS), XL
 )
@@ -246,8 +246,8 @@ long = "a small boat on a (calm:1.3) lake, [the star] BREAK a painting of a hous
 edited = "a [red:blue:0.5] boat AND a (green:1.2) tree:0.6"
 base = dict(prompt=long, negative_prompt="noise, blurry", seed=1234, steps=6, cfg_scale=6.0, width=64, height=64, rng="cpu")
 base["clip_skip"] = 1
-# With zero terminal noise sigma begins at 4518, where the samplers that go by sigma lose digits to it: those cases go by
-# timesteps, or are guided little.
+# With zero terminal noise sigma begins at 4518, where samplers that use sigma lose digits: these cases use
+# timesteps, or have little guidance.
 cases = [
     dict(base, model="sd2.safetensors", sampler_name="Euler"),
     dict(base, model="sd2.safetensors", sampler_name="DPM++ 2M", negative_prompt="", width=72, height=56, rng="nv"),
@@ -281,7 +281,7 @@ cases += [
     dict(refined, sampler_name="DPM++ SDE", refiner_switch_at=0.7, rng="nv"),
     dict(refined, sampler_name="DDIM", refiner_switch_at=0.4, steps=9),
     dict(refined, sampler_name="UniPC", refiner_switch_at=0.5, steps=7),
-    # Its noise rises again after the switch, which is not taken back.
+    # Its noise rises again after the switch, but the refiner stays.
     dict(refined, sampler_name="Restart", model="sd2.safetensors", refiner_checkpoint="lcm", refiner_switch_at=0.8, steps=20),
     dict(refined, sampler_name="Euler a", refiner_switch_at=1.0),
     dict(refined, sampler_name="Euler a"),
@@ -310,7 +310,7 @@ if __name__ == "__main__":
         own = model.prediction
         model.prediction = case.get("prediction_type", own)
         pixels, case["calls"], switched = picture(model, case, refiner)
-        # A picture that one unit in the last place of its noise changes says nothing about anybody's arithmetic.
+        # If one unit in the last place of the noise changes the image, it cannot show whether the arithmetic is right.
         randn = {name: noise.randn for name, noise in reference.NOISE.items()}
         for name, noise in reference.NOISE.items():
             noise.randn = lambda self, shape, randn=randn[name]: randn(self, shape) * (1 + 1.2e-7)

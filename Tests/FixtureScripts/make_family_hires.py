@@ -22,7 +22,7 @@ base = dict(base, enable_hr=True, hr_scale=1.5, denoising_strength=0.7, negative
 xl = dict(base, model="sdxl.safetensors")
 refined = dict(xl, refiner_checkpoint="refiner.safetensors")
 cases = [
-    # The size conditioning is that of each pass, before cropping.
+    # The size conditioning belongs to each pass, before cropping.
     dict(xl, sampler_name="Euler", negative_prompt=""),
     dict(xl, sampler_name="DPM++ 2M", hr_resize_x=72, hr_resize_y=104, rng="nv", hr_prompt="a red bird"),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5),
@@ -36,12 +36,12 @@ cases = [
          refiner_switch_at=0.7, hires_fix_refiner_pass="both passes", cfg_scale=3.0, steps=9),
     # Nothing is sampled, but the other checkpoint decodes.
     dict(base, model="sd2", sampler_name="Euler", hr_checkpoint_name="lcm", denoising_strength=0.0),
-    # Enlarged as pictures, by a VAE in a file of its own; its latents are scaled as the checkpoint's are. With less
-    # noise the random VAE makes much of single steps of the 8 bits between the passes.
+    # Enlarged as images, with a VAE in a separate file; its latents are scaled as the checkpoint's are. With less
+    # noise, the random VAE amplifies single steps of the 8 bits between the passes.
     dict(xl, sampler_name="Euler", vae="model.safetensors", hr_upscaler="Lanczos", hr_scale=1.3, denoising_strength=0.8),
     dict(refined, sampler_name="Euler", refiner_switch_at=0.5, hires_fix_refiner_pass="first pass",
          vae="model.safetensors", hr_upscaler="compact.pth", hr_resize_x=90, hr_resize_y=104, denoising_strength=0.95),
-    # What is handed on as a picture may go on in a model with other latents.
+    # A pass that is handed over as an image may continue in a model with other latents.
     dict(base, model="sd2.safetensors", sampler_name="DPM++ 2M", hr_checkpoint_name="sdxl.safetensors", vae="model.safetensors",
          hr_upscaler="Lanczos", denoising_strength=0.8),
 ]  # fmt: skip
@@ -59,7 +59,7 @@ def checkpoint(name, case):
 
 @torch.no_grad()
 def picture(case):
-    """The 8-bit picture of both passes."""
+    """The 8-bit image of both passes."""
     refiner = checkpoint(case.get("refiner_checkpoint"), case)
     passes = case.get("hires_fix_refiner_pass", "second pass")
     latent, _, first = sample(checkpoint(case["model"], case), case, None if passes == "second pass" else refiner)

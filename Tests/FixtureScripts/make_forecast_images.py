@@ -42,7 +42,7 @@ class ForecastNetwork:
         self.config = unet.config
 
     def begin(self, count):
-        """A call of the model, with so many parts of the prompt before the negative one."""
+        """A call of the model, with this many parts of the prompt before the negative one."""
         self.order, self.count = 0, count
 
     def __call__(self, x, timestep, context, return_dict=False):

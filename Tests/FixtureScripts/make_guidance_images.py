@@ -22,7 +22,7 @@ ALPHAS = W.ALPHAS
 
 
 def zero_terminal(alphas):
-    """sqrt(alpha) moved and stretched until the last is next to nothing and the first what it was."""
+    """sqrt(alpha), shifted and scaled so that the last value is nearly 0 and the first is unchanged."""
     roots = alphas.sqrt()
     first, last = roots[0].clone(), roots[-1].clone()
     alphas = ((roots - last) * (first / (first - last))) ** 2

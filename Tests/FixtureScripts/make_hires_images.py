@@ -1,4 +1,4 @@
-"""Writes images of two passes, enlarged between them as latents or as pictures.
+"""Writes images of two passes, enlarged between them as latents or as images.
 
   python make_hires_images.py
 
@@ -25,8 +25,8 @@ base = dict(
     height=64, rng="nv", clip_skip=1, enable_hr=True, hr_scale=2.0, denoising_strength=0.7,
 )  # fmt: skip
 demo = dict(base, model="folder", prompt="a blue star on a yellow background", width=128, height=128, hr_scale=1.5)
-# Where no noise is put on, the random VAE makes much of single steps of the 8 bits between the passes, to one side or the
-# other of which rounding may fall: these are of the trained one.
+# Without added noise, the random VAE amplifies single steps of the 8 bits between the passes, and rounding may go either
+# way there: so these cases use the trained one.
 cases = [
     dict(base, sampler_name="Euler"),
     dict(base, sampler_name="Euler a", hr_upscaler="Latent (antialiased)", hr_scale=1.3, denoising_strength=0.3),
@@ -73,7 +73,7 @@ cases = [
 
 
 def set_padding(networks, mode):
-    """What convolutions of UNet and VAE see beyond the edges."""
+    """What convolutions of UNet and VAE see outside the edges."""
     for network in networks[2:4]:
         for module in network.modules():
             if isinstance(module, torch.nn.Conv2d):

@@ -2,7 +2,7 @@
 
     python make_jobs.py
 
-Written from the description of the formats, not from the Swift code. Any Python 3.11 will do; no packages.
+Written from the description of the formats, not from the Swift code. Any Python 3.11 works; no packages are needed.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Writes latent_resize.json: what PyTorch's interpolate makes of small latents, by the webui's names of the upscalers.
+"""Writes latent_resize.json: the results of PyTorch's interpolate for small latents, by the webui's names of the upscalers.
 
   python make_latent_resize.py
 """

@@ -26,7 +26,7 @@ spec.loader.exec_module(ldm_names)
 
 
 def model(channels, attention, layers, heads, width, vae_channels, vae_layers, text_layers, linear=False, depth=1):
-    """The three networks without numbers: their names and shapes are all that is wanted."""
+    """The three networks without numbers: only their names and shapes are needed."""
     with torch.device("meta"):
         unet = UNet2DConditionModel(
             block_out_channels=channels, layers_per_block=layers, attention_head_dim=heads, cross_attention_dim=width,
@@ -63,7 +63,7 @@ def ldm_unet(k, unet):
     if kind == "upsamplers":
         return f"output_blocks.{stride * (block + 1) - 1}.{2 if 'CrossAttn' in types[block] else 1}." + rest
     number = f"input_blocks.{stride * block + layer + 1}" if side == "down" else f"output_blocks.{stride * block + layer}"
-    # What ldm_names makes of the inside of a layer does not depend on where the layer is.
+    # The names that ldm_names gives inside a layer do not depend on the position of the layer.
     inside = ldm_names._unet(f"mid_block.{kind}.0.{rest}").split(".", 2)[2]
     return f"{number}.{0 if kind == 'resnets' else 1}.{inside}"
 
@@ -83,7 +83,7 @@ for name, (unet, vae, text) in MODELS.items():
     for k, n in vae_names.items():
         t = vae.state_dict()[k]
         single["first_stage_model." + n] = t[:, :, None, None] if re.search(r"attn_1\.(q|k|v|proj_out)\.weight", n) else t
-    # Two independent renamings must agree with this one: the one for SD 1.5 sizes, and diffusers' own, back again.
+    # Two independent renamings must agree with this one: the one for SD 1.5 sizes, and diffusers' own in the other direction.
     if name == "sd15":
         reference = ldm_names.single_file(unet, vae, text)
         reference = {k: list(t.shape) for k, t in reference.items() if not k.startswith("cond_stage_model.")}
@@ -108,7 +108,7 @@ for name, (unet, vae, text) in MODELS.items():
             config = net.config.to_dict() if network == "text_encoder" else json.loads(net.to_json_string())
             json.dump(config, open(f"{out}/{name}/{network}.json", "w"), indent=1)
 
-# Numbers at the edges of each type, all finite, and some at random.
+# Finite numbers at the limits of each type, and some random ones.
 rng = np.random.default_rng(2)
 f32 = torch.from_numpy(np.concatenate([
     np.array([0, 0x80000000, 1, 0x807FFFFF, 0x00800000, 0x7F7FFFFF, 0xFF7FFFFF, 0x3F800000], np.uint32).view(np.float32),

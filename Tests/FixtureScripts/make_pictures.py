@@ -1,8 +1,8 @@
-"""Makes the JPEG and WebP files of Tests/Fixtures/Imaging/pictures, and pictures.json with what is in them.
+"""Makes the JPEG and WebP files of Tests/Fixtures/Imaging/pictures, and pictures.json with their contents.
 
     python make_pictures.py
 
-Files are written as the webui writes them: by Pillow, with the text put in by piexif (both are needed). Decoded pixels are
+Files are written as the webui writes them: by Pillow, with the text added by piexif (both are needed). Decoded pixels are
 Pillow's.
 """
 
@@ -39,7 +39,7 @@ def exif(text, encoding="unicode"):
 
 
 def little(text):
-    """Big-endian UTF-16 is the webui's; cameras and some sites write the other one."""
+    """Big-endian UTF-16 is the webui's; cameras and some sites write little-endian."""
     comment = b"UNICODE\0" + text.encode("utf_16_le")
     entry = b"\x86\x92\x07\x00" + len(comment).to_bytes(4, "little") + (44).to_bytes(4, "little")
     first = b"\x01\x00\x69\x87\x04\x00\x01\x00\x00\x00\x1a\x00\x00\x00" + bytes(4)

@@ -1,4 +1,4 @@
-"""Makes the PNG files of Tests/Fixtures/Imaging, and pixels.json with what is in them, by Pillow.
+"""Makes the PNG files of Tests/Fixtures/Imaging, and pixels.json with their contents, with Pillow.
 
     python make_png_files.py
 

@@ -31,7 +31,7 @@ def styled(prompt, styles):
 
 
 def ordered(prompt, texts):
-    """One prompt for each permutation; None where a text is not there."""
+    """One prompt for each permutation; None if a text is missing."""
     if any(text not in prompt for text in texts):
         return None
     prompts = []
@@ -65,7 +65,7 @@ def main(folder):
     csv_cases = ['a, b,c', 'a,,b,', '"a, b", "c ""d"""', 'a "b", "c" d', '"a\nb",c\r\n\r\nd,e\rf', " \n", '""', '"x"y,z']
     while len(csv_cases) < 160:
         case = text('ab ,,"\n\r é', 12)
-        # A quote that nothing closes is a mistake here: with one more at the end the last field would grow by it.
+        # A quote that is never closed is an error here: one more quote at the end would become part of the last field.
         if rows(case + '"') and rows(case + '"')[-1] == (rows(case) or [None])[-1]:
             continue
         csv_cases.append(case)

@@ -1,4 +1,4 @@
-"""Writes the fixtures of PromptContextTests: prompts as Stable Diffusion 3, Flux.1, Z-Image and FLUX.2 klein get them.
+"""Writes the fixtures of PromptContextTests: prompts as inputs of Stable Diffusion 3, Flux.1, Z-Image and FLUX.2 klein.
 
   python make_prompt_contexts.py
 

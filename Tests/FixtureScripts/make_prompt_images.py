@@ -1,4 +1,4 @@
-"""Writes images of prompts that change while they are sampled, of parts between ANDs, and of the ways of emphasis.
+"""Writes images of prompts that change while they are sampled, of parts between ANDs, and of the kinds of emphasis.
 
   python make_prompt_images.py
 

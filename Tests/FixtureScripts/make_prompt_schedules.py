@@ -1,4 +1,4 @@
-"""Writes what the webui's prompt language makes of many prompts: schedules.json, parts.json and comments.json.
+"""Writes how the webui's prompt language reads many prompts: schedules.json, parts.json and comments.json.
 
   python make_prompt_schedules.py
 """

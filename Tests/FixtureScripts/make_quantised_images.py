@@ -1,4 +1,4 @@
-"""Images of the small models with weights of 8 bits, which tests write into files themselves by the same rules.
+"""Images of the small models with 8-bit weights; the tests write the same weights into files.
 
   python make_quantised_images.py
 
@@ -43,7 +43,7 @@ def by_row(w):
 
 
 def by_block(w):
-    """With a scale for each square of 128, which the last row and column of squares do not fill."""
+    """With a scale for each square of 128; the squares in the last row and column are not full."""
     w = w.clone()
     for square in (s for rows in w.split(128, 0) for s in rows.split(128, 1)):
         square.copy_(fp8(square, square.abs().max() / 448))

@@ -1,4 +1,4 @@
-"""Writes layers in 8-bit arithmetic as NumPy makes them, for Tests/TensorsTests/Int8ComputeTests.swift.
+"""Writes NumPy's results for layers in 8-bit arithmetic, for Tests/TensorsTests/Int8ComputeTests.swift.
 
   python make_quantized_layers.py
 
@@ -81,7 +81,7 @@ def winograd(x, w):
 
 
 def gelu(x):
-    # erf of Abramowitz & Stegun would do; this is exact enough and needs no other library.
+    # The erf of Abramowitz & Stegun would be enough; this one is accurate enough and needs no other library.
     from math import erf
 
     return x * 0.5 * (1 + np.vectorize(erf)(x / np.sqrt(2)))
@@ -101,7 +101,7 @@ def normal(*shape):
     return random.standard_normal(shape).astype(np.float32)
 
 
-# Rows of very different size, one of zeros, one without negative numbers; inputs that are not whole fours.
+# Rows of very different size, one of zeros, one without negative numbers; numbers of inputs that are not multiples of four.
 x = bf16(normal(19, 37) * np.exp(normal(19, 1)))
 x[3] = 0
 x[4] = np.abs(x[4])

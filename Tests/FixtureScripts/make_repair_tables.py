@@ -1,4 +1,4 @@
-"""Writes Sources/Tokenization/Repair/RepairTables.swift: the facts that text repair needs, read out of ftfy and Python.
+"""Writes Sources/Tokenization/Repair/RepairTables.swift: the facts that text repair needs, from ftfy and Python.
 
   python make_repair_tables.py
 
@@ -23,7 +23,7 @@ def runs(codes):
 
 
 def literal(text, indent="    "):
-    # break_long_words would break what has no blank; nothing here is that long
+    # break_long_words would break words without spaces; none here is that long
     return indent + '"""\n' + "\n".join(indent + l + " \\" for l in textwrap.wrap(text, 110))[:-2] + "\n" + indent + '"""'
 
 

@@ -1,9 +1,9 @@
-"""Writes Requests/fields.json: what pydantic 1.10 makes of JSON values in fields of each kind, as in the webui's API.
+"""Writes Requests/fields.json: how pydantic 1.10 converts JSON values in fields of each kind, as in the webui's API.
 
   python3 -m venv /tmp/pydantic && /tmp/pydantic/bin/pip install 'pydantic==1.10.27'
   /tmp/pydantic/bin/python make_request_fields.py
 
-A row is a kind, a value as JSON, and what it becomes, as JSON; `null` if it is rejected.
+A row is a kind, a value as JSON, and the converted value as JSON; `null` if it is rejected.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Writes info.json and dumps.json: what Python's json.dumps makes of an `info` object and of hard texts.
+"""Writes info.json and dumps.json: the output of Python's json.dumps for an `info` object and for difficult texts.
 
 The object is the one that stable-diffusion-webui 1.10.1 builds for a txt2img request: its keys in its order, with the
 types that its values have there. Run with any Python 3: `python3 make_requests.py`.
@@ -50,7 +50,7 @@ info = {
     "is_using_inpainting_conditioning": False,
     "version": None,
 }
-# A second pass: its prompts are functions in the webui's object, which become null, as does the schedule, which is not given.
+# A second pass: its prompts are functions in the webui's object, which become null; so does the schedule, which is not given.
 second = info | {
     "extra_generation_params": {
         "Denoising strength": 0.7, "Hires sampler": "Euler a", "Hires prompt": None, "Hires negative prompt": None,

@@ -1,4 +1,4 @@
-"""Writes resize.json: what Pillow's Image.resize makes of pictures of pseudo-random values, by SHA-256 of the RGB bytes.
+"""Writes resize.json: the results of Pillow's Image.resize for images with pseudo-random values, as SHA-256 of the RGB bytes.
 
   python make_resize.py
 """

@@ -15,7 +15,7 @@ torch.set_num_threads(1)
 
 
 def load_k_diffusion():
-    """Its sampling module alone: the package's __init__ imports what only training needs."""
+    """Only its sampling module: the package's __init__ imports modules that only training needs."""
     folder = list(importlib.util.find_spec("k_diffusion").submodule_search_locations)[0]
     package = types.ModuleType("k_diffusion")
     package.__path__ = [folder]
@@ -98,7 +98,7 @@ class Store:
             file.write("{\n" + lines + "\n}\n")
 
 
-# Schedules, as the webui's: one value more and the last one but one dropped where the sampler asks for it.
+# Schedules, as the webui's: one value more, without the next-to-last value if the sampler asks for it.
 
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085 ** 0.5, 0.012 ** 0.5, 1000, dtype=torch.float64) ** 2, 0).float()
 SIGMAS = ((1 - ALPHAS) / ALPHAS) ** 0.5
@@ -152,7 +152,7 @@ SAMPLERS = {  # function, own schedule, discards the penultimate sigma, kind of 
 
 
 def toy_denoised(x, sigma):
-    """A stand-in for the network: nonlinear, and of operations that IEEE 754 rounds in one way only."""
+    """A fake network: nonlinear, with operations that IEEE 754 rounds in only one way."""
     scale = np.sqrt(np.float32(1) + sigma * sigma)
     u = x.numpy() / scale
     return torch.from_numpy(np.float32(1.5) * u / (np.float32(1) + np.abs(u)))

@@ -1,4 +1,4 @@
-"""Writes linear layers with stored weights that products unpack, and what PyTorch makes of them.
+"""Writes linear layers with stored weights that products unpack, and PyTorch's results with them.
 
   python make_stored_linears.py
 

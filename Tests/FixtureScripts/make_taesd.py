@@ -1,4 +1,4 @@
-"""Writes small random TAESD decoders in both layouts, and what PyTorch makes of a latent.
+"""Writes small random TAESD decoders in both layouts, and PyTorch's results for a latent.
 
   python make_taesd.py
 

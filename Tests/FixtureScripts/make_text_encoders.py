@@ -31,7 +31,7 @@ states = {}
 
 
 def enliven(model):
-    """Weights that let every part of a layer show in the result."""
+    """Weights with which every part of a layer affects the result."""
     for name, p in model.named_parameters():
         if p.ndim == 1: p.copy_(1 + torch.randn_like(p) * 0.3)
         elif "relative_attention_bias" in name: p.copy_(torch.randn_like(p) * 2)
@@ -106,7 +106,7 @@ writer.add_tokenizer_pre("qwen2")
 writer.add_token_list(tokens)
 writer.add_token_types([1] * 258 + [3, 3, 3, 4])
 writer.add_token_merges(["f o", "fo x"])
-# The file has no theta and epsilon that are read: defaults count, as for published files.
+# The file has no theta and epsilon: the defaults are used, as for published files.
 config.rms_norm_eps, config.rope_parameters = 1e-6, {"rope_type": "default", "rope_theta": 1000000.0}
 qwen = Qwen3Model(config).eval()
 qwen_states("qwen3-gguf", quantized(writer, tensors, llama_qwen))

@@ -1,4 +1,4 @@
-"""Writes the fixtures of text clean-up: what ftfy and the webui's two tokenizers make of text.
+"""Writes the fixtures of text clean-up: the results of ftfy and of the webui's two tokenizers for texts.
 
   python make_text_repair.py bpe_simple_vocab_16e6.txt.gz OPEN_CLIP_TOKENIZER
 
@@ -116,7 +116,7 @@ def clip(tokenizer): return lambda text: tokenizer(text, truncation=False, add_s
 
 
 def merged_from_the_left(tokenizer):
-    """The same with merges as the `tokenizers` library does them: a pair that a merge makes takes part at once."""
+    """The same with merges as the `tokenizers` library does them: a pair that a merge creates is available at once."""
     def bpe(token):
         if token in ("<|startoftext|>", "<|endoftext|>"): return token
         word = [*token[:-1], token[-1] + "</w>"]

@@ -1,4 +1,4 @@
-"""Writes the fixtures of TokenizationTests: what Hugging Face's CLIPTokenizer and the reference pipeline make of text.
+"""Writes the fixtures of TokenizationTests: the results of Hugging Face's CLIPTokenizer and the reference pipeline.
 
   python make_tokenization.py REFERENCE bpe_simple_vocab_16e6.txt.gz
 
@@ -140,7 +140,7 @@ def some_text():
 
 
 texts = curated + [some_text() for _ in range(260)]
-# one per line, so that a change shows up as such
+# one per line, so that a change is easy to see
 def dump(name, rows):
     with open(f"{out}/{name}", "w") as f:
         f.write("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in rows) + "\n]\n")

@@ -1,4 +1,4 @@
-"""Writes the fixtures of QwenTokenizerTests and T5TokenizerTests: small vocabularies, nasty texts, and their ids.
+"""Writes the fixtures of QwenTokenizerTests and T5TokenizerTests: small vocabularies, difficult texts, and their ids.
 
   python make_tokenizers.py [COUNT [FOLDER]]
 
@@ -8,7 +8,7 @@ tokenizers 0.23.3, sentencepiece 0.2.3, transformers 5.24.0.
 
 Tokenizers/strings.json.gz     the texts
 Tokenizers/qwen/               byte-level BPE with Qwen's pattern and added tokens, as tokenizer.json and as vocab.json + merges.txt
-Tokenizers/qwen-flags/         the same with added tokens that take blanks, are single words, or are sought in normalised text
+Tokenizers/qwen-flags/         the same with added tokens that include spaces, are single words, or are searched in normalised text
 Tokenizers/t5/                 a trained unigram model: spiece.model and tokenizer.json as published
 Tokenizers/t5-ties/            a unigram model without a map of characters, with random pieces whose sums are often equal, or almost;
                                also with the steps that transformers 5 saves (saved.json), and with one blank at the start (first.json)

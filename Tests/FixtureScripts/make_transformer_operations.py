@@ -1,4 +1,4 @@
-"""Writes the operations of transformers as PyTorch and diffusers make them, for Tests/TensorsTests/TransformerOperationTests.swift.
+"""Writes PyTorch's and diffusers' results for the operations of transformers, for Tests/TensorsTests/TransformerOperationTests.swift.
 
   python make_transformer_operations.py
 

@@ -1,4 +1,4 @@
-"""Writes small random transformers in both namings, VAEs with their latents, and what diffusers makes of them, for
+"""Writes small random transformers with both kinds of names, VAEs with their latents, and diffusers' results, for
 Tests/NetworksTests/TransformerTests.swift.
 
   python make_transformers.py

@@ -1,8 +1,8 @@
-"""Writes small random upscalers of the ESRGAN family in every layout of names, and what PyTorch makes of a small picture.
+"""Writes small random upscalers of the ESRGAN family with every layout of names, and PyTorch's results for a small image.
 
   python make_upscalers.py
 
-The networks are those of upscaler_networks.py. Raw bytes: what a network makes of a picture, one of several tiles among them.
+The networks are those of upscaler_networks.py. Raw bytes: a network's results for images; one of them has several tiles.
 """
 import json, os
 import numpy as np
@@ -26,7 +26,7 @@ def picture(width, height, seed):
     return torch.tensor(values, dtype=torch.uint8).reshape(height, width, 3)
 
 def halved(net, seed, gain):
-    """Random weights that half precision holds exactly, of a size that keeps the picture in range."""
+    """Random weights that half precision represents exactly, of a size that keeps the image in range."""
     torch.manual_seed(seed)
     for name, p in net.named_parameters():
         if p.dim() == 4: p.data = torch.randn_like(p) * gain / (p.shape[1] * 9) ** 0.5
@@ -90,7 +90,7 @@ case("plus.safetensors", plus, 9, 10, 10)
 image = picture(250, 200, 7)
 large = tiled(c4, image, 4)
 final = large.resize((int(250 * 2.5) // 8 * 8, int(200 * 2.5) // 8 * 8), Image.Resampling.LANCZOS)
-# Rows and columns across the joints, and the whole as the command leaves it.
+# Rows and columns across the seams, and the whole image as the command writes it.
 sample = np.asarray(final)
 open(os.path.join(HERE, "tiled.rgb"), "wb").write(sample[::7, ::7].tobytes())
 json.dump({"source": "PyTorch " + torch.__version__.split("+")[0], "cases": cases,

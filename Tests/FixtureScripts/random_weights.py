@@ -1,6 +1,6 @@
-"""Random weights that need not be stored: a list of tensors, and a generator that Swift has too (Tests/TestSupport/RandomWeights.swift).
+"""Random weights that are not stored: a list of tensors, and a generator that Swift has too (Tests/TestSupport/RandomWeights.swift).
 
-A list NAME.weights holds what NAME.safetensors would, without its numbers:
+A list NAME.weights describes NAME.safetensors, without its numbers:
 
     seed 31
     dtype F16
@@ -53,19 +53,19 @@ def numbers(seed, name, shape, spread, centre, dtype):
 
 
 def write_list(path, seed, tensors, dtype="F16", metadata=None):
-    """Writes the list of tensors that are as strong as these."""
+    """Writes the list of tensors with the same magnitudes as these."""
     lines = [f"seed {seed}", f"dtype {dtype}"]
     lines += [f"metadata {key} {value}" for key, value in (metadata or {}).items()]
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().double()
         spread = values.std(correction=0).item()
         mean = values.mean().item()
-        # A mean that random numbers around 0 have by chance is 0.
+        # A mean close enough to 0 to be chance counts as 0.
         centre = 0 if abs(mean) < 4 * spread / values.numel() ** 0.5 else mean
         shape = "x".join(map(str, tensor.shape)) or "-"
         lines.append(f"{name} {shape} {spread:.3g} {centre:.3g}")
     text = "\n".join(lines) + "\n"
-    # An unchanged list is left alone, so that scripts can run side by side.
+    # An unchanged list is not written, so scripts can run at the same time.
     if not Path(path).exists() or Path(path).read_text() != text:
         Path(path).write_text(text)
 
@@ -86,7 +86,7 @@ def read_list(path):
 
 @torch.no_grad()
 def fill(networks, named, tensors):
-    """Puts tensors of a file into the networks.
+    """Loads tensors of a file into the networks.
 
     named: Makes the tensors of the file, by name, from the networks: renamed, transposed or joined.
     """
@@ -97,7 +97,7 @@ def fill(networks, named, tensors):
     put(state, torch.arange(1.0, len(values) + 1))
     for name, indices in named().items():
         indices, new = indices.flatten(), tensors[name].float().flatten()
-        # Constants that are in none of the networks are 0, or are no whole numbers.
+        # Constants that are in none of the networks are 0, or not whole numbers.
         known = (indices > 0) & (indices == indices.round())
         values[indices[known].long() - 1] = new[known]
     put(state, values)

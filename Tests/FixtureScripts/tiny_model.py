@@ -64,7 +64,7 @@ def make_networks(vocabulary_size):
         )
     )
     with torch.no_grad():
-        # Livened, so that prompt, timestep and position all matter to the picture.
+        # Changed so that prompt, timestep and position all affect the image.
         for name, p in unet.named_parameters():
             p.mul_(3.0 if "attn2" in name else 1.7) if p.ndim > 1 else p.add_(torch.randn_like(p) * 0.1)
         for name, p in text.named_parameters():

@@ -1,4 +1,4 @@
-"""The networks of the ESRGAN family, and how the webui enlarges a picture by them.
+"""The networks of the ESRGAN family, and how the webui enlarges an image with them.
 
 The networks are written out from their papers (arXiv:1809.00219, arXiv:2107.10833), with the names that their authors' files
 have; what is around them from a description of stable-diffusion-webui 1.10.1.
@@ -71,7 +71,7 @@ def out8(net, image):
     with torch.no_grad(): y = net(x)
     return (y.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0), y
 
-# Several tiles, joined in 8 bits by masks as Pillow applies them.
+# Several tiles, joined in 8 bits with masks, as Pillow does it.
 def tiled(net, image, scale, tile=192, overlap=8):
     h, w, _ = image.shape
     def starts(n):
@@ -93,7 +93,7 @@ def tiled(net, image, scale, tile=192, overlap=8):
     return whole
 
 def network(file):
-    """A network of the files here, and how many times larger its pictures are."""
+    """A network of the files here, and how many times larger its images are."""
     path = os.path.join(HERE, file)
     tensors = load_file(path) if file.endswith(".safetensors") else torch.load(path)
     tensors = tensors.get("params_ema") or tensors.get("params") or tensors
@@ -106,7 +106,7 @@ def network(file):
 
 
 def enlarged(image, width, height, name):
-    """A picture at the size of a second pass, by the upscaler of this name."""
+    """An image at the size of a second pass, from the upscaler with this name."""
     if name == "None":
         return image.resize((width, height), resample=LANCZOS)
     factor = max(width / image.width, height / image.height)
@@ -123,7 +123,7 @@ def enlarged(image, width, height, name):
                 net, scale = network(name)
                 x = torch.from_numpy(np.array(image))
                 if name == "x2.safetensors":
-                    # It takes even sides: the last pixels once more, cut off again.
+                    # It needs even sides: the last pixels are repeated, and cut off again.
                     y = F.pad(x.permute(2, 0, 1)[None].float(), (0, x.shape[1] % 2, 0, x.shape[0] % 2), mode="replicate")
                     y = out8(net, y[0].permute(1, 2, 0))[0][: scale * x.shape[0], : scale * x.shape[1]]
                     image = Image.fromarray(y.contiguous().numpy())

@@ -18,7 +18,7 @@ import torchsde._brownian.brownian_interval as brownian_interval
 
 
 def load_samplers():
-    """k-diffusion's sampling module alone: the package's __init__ pulls in training extras."""
+    """k-diffusion's sampling module alone: the package's __init__ imports modules for training."""
     base = site.getsitepackages()[0] + "/k_diffusion"
     package = types.ModuleType("k_diffusion")
     package.__path__ = [base]
@@ -143,7 +143,7 @@ def attention(text):
 
 
 def chunks(tokenizer, text, backtrack=20, runs=None):
-    """Lists of 77 ids and weights; `runs` replaces what emphasis makes of the text."""
+    """Lists of 77 ids and weights; `runs` replaces the runs that emphasis gives."""
     vocabulary = tokenizer.get_vocab()
     comma = vocabulary.get(",</w>")
     begin, end = vocabulary["<|startoftext|>"], vocabulary["<|endoftext|>"]
@@ -193,7 +193,7 @@ def encode(tokenizer, text_encoder, text, clip_skip=1):
 
 @torch.no_grad()
 def encode_schedule(tokenizer, text_encoder, texts, clip_skip=1, emphasis="Original"):
-    """The contexts of all texts of one schedule, [texts, 77 * chunks, width]: one call of the encoder a chunk."""
+    """The contexts of all texts of one schedule, [texts, 77 * chunks, width]: one call of the encoder per chunk."""
     norm = getattr(text_encoder, "final_layer_norm", None) or text_encoder.text_model.final_layer_norm
     rows = [chunks(tokenizer, text, runs=[[text, 1.0]] if emphasis == "None" else None) for text in texts]
     empty = chunks(tokenizer, "")[0]
@@ -302,7 +302,7 @@ class ScheduledModel:
         return result
 
 
-# name: (function, default schedule, drops the last sigma but one, noise)
+# name: (function, default schedule, drops the next-to-last sigma, noise)
 SAMPLERS = {
     "Euler": ("sample_euler", "uniform", False, "churn"),
     "Euler a": ("sample_euler_ancestral", "uniform", False, "ancestral"),
@@ -409,7 +409,7 @@ def sample(
 
 @torch.no_grad()
 def decode(vae, latent):
-    """8-bit RGB, truncated as the webui truncates."""
+    """8-bit RGB, truncated as in the webui."""
     image = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]
     pixels = ((image + 1) / 2).clamp(0, 1)[0]
     return (255.0 * np.moveaxis(pixels.numpy(), 0, 2)).astype(np.uint8)

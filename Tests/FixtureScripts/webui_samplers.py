@@ -13,7 +13,7 @@ import torch
 ALPHAS = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0).float()
 
 
-# Samplers of sigmas.
+# Samplers that use sigmas.
 
 
 def karras(n, low, high):
@@ -76,7 +76,7 @@ def lcm(model, x, sigmas, draw):
     return x
 
 
-# Samplers of timesteps.
+# Samplers that use timesteps.
 
 
 def timesteps(n):

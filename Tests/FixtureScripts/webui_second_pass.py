@@ -30,7 +30,7 @@ LATENT_UPSCALERS = {
 
 
 class Guided(reference.ScheduledModel):
-    """For all samplers, those of timesteps and LCM too."""
+    """For all samplers, including those that use timesteps and LCM."""
 
     is_lcm = False
 
@@ -188,7 +188,7 @@ def second_pass(networks, case, latent):
 
 @torch.no_grad()
 def encoded(vae, pixels, width, height, name):
-    """The latent of an 8-bit image, enlarged; of what the VAE encodes to the mean."""
+    """The latent of an 8-bit image, enlarged; the mean of the VAE's encoding."""
     image = upscaler_networks.enlarged(Image.fromarray(pixels), width, height, name)
     pixels = torch.from_numpy(np.moveaxis(np.array(image).astype(np.float32) / 255.0, 2, 0))[None]
     return vae.encode(pixels * 2 - 1).latent_dist.mean * vae.config.scaling_factor

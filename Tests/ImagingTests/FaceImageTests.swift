@@ -42,7 +42,7 @@ struct FaceImageTests {
     return RGBImage(width: width, height: height, pixels: generator.bytes(width * height * 3))
   }
 
-  /// The red values of a picture.
+  /// The red values of an image.
   private func plane(_ width: Int, _ height: Int, seed: UInt64, divisor: Double = 1) -> NumberPlane {
     let pixels = picture(width, height, seed: seed).pixels
     return NumberPlane(

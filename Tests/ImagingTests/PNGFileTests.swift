@@ -123,7 +123,7 @@ import Testing
     let small = compressed(Array("small".utf8), keyword: "more")
     let one = try PNGFile.texts(in: file([large, small]))
     #expect(one.map(\.text.utf8.count) == [7 << 20, 5])
-    // From the one that is too much on, none is decompressed.
+    // From the first text that is too much, none is decompressed.
     let many = try PNGFile.texts(in: file(Array(repeating: large, count: 100) + [small]))
     #expect(many.map(\.text.utf8.count) == [7 << 20])
     let huge = compressed([UInt8](repeating: UInt8(ascii: "a"), count: PNGText.inflatedLimit + 1))

@@ -20,9 +20,9 @@ import Testing
     var exif: Data
     var files: [String: File]
 
-    /// The image that most files were made of.
+    /// The image in most files.
     var image: RGBImage { RGBImage(width: 40, height: 24, pixels: Array(original)) }
-    /// The one of odd sides.
+    /// The image with odd sides.
     var oddImage: RGBImage { RGBImage(width: 17, height: 9, pixels: Array(odd)) }
   }
 
@@ -66,7 +66,7 @@ import Testing
     #expect(try decoded(PictureFile.jpeg(image, quality: 100, text: nil)) == pixels("best.jpg"))
     #expect(try decoded(PictureFile.jpeg(pictures.oddImage, quality: 60, text: "a")) == pixels("odd.jpg"))
     let odd = try decoded(PictureFile.webp(pictures.oddImage, quality: 60, isLossless: false, text: nil))
-    // Another version of libwebp may choose otherwise among blocks that are as good.
+    // Another version of libwebp may choose other blocks of the same quality.
     #expect(try Self.distance(odd, pixels("odd.webp")) < 4)
     let lossy = try decoded(PictureFile.webp(image, quality: 80, isLossless: false, text: "a"))
     #expect(try Self.distance(lossy, pixels("webui.webp")) < 4)
@@ -75,14 +75,14 @@ import Testing
 
   private func decoded(_ bytes: [UInt8]) throws -> [UInt8] { try PictureFile(decoding: bytes).image.pixels }
   private func pixels(_ name: String) throws -> [UInt8] { Array(try #require(pictures.files[name]).pixels) }
-  /// The root of the mean square of the differences.
+  /// The root mean square of the differences.
   private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Double {
     let sum = zip(a, b).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
     return a.count == b.count ? (sum / Double(a.count)).squareRoot() : .infinity
   }
 
   @Test func `the text is written byte by byte as piexif writes it`() {
-    // piexif leaves out the last four bytes of the second IFD, which TIFF asks for, so that its text begins sooner.
+    // piexif leaves out the last four bytes of the second IFD, which TIFF requires, so its text begins earlier.
     var bytes = ExifText(comment: pictures.text).bytes
     #expect(Array(bytes[36..<44]) == [0, 0, 0, 44, 0, 0, 0, 0])
     bytes.replaceSubrange(36..<44, with: [0, 0, 0, 40])
@@ -164,7 +164,7 @@ import Testing
 }
 
 extension String {
-  /// Without blanks at the end, which other programs pad with.
+  /// The text without spaces at the end, which other programs use as padding.
   fileprivate var trimmedEnd: String {
     String(
       unicodeScalars.reversed().drop { $0 == " " }.reversed().reduce(into: String.UnicodeScalarView()) { $0.append($1) }

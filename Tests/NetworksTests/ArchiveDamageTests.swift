@@ -6,12 +6,12 @@ import Weights
 @testable import Networks
 
 struct ArchiveDamageTests {
-  /// A shape as the audit reports it: that of a matrix if the file has a 1×1 convolution.
+  /// A shape as the audit reports it: the shape of a matrix if the file has a 1×1 convolution.
   private func asked(_ tensor: SyntheticTensor) -> [Int] {
     tensor.name.contains("mid.attn_1") ? Array(tensor.shape.prefix(2)) : tensor.shape
   }
 
-  /// The tensors that an image needs: all but those of the VAE's encoder.
+  /// The tensors that an image needs: all except those of the VAE's encoder.
   private func needed(_ fixture: ModelFixture) -> [SyntheticTensor] {
     fixture.singleFile().filter {
       !$0.name.hasPrefix("first_stage_model.encoder.") && !$0.name.hasPrefix("first_stage_model.quant_conv.")
@@ -133,7 +133,7 @@ struct ArchiveDamageTests {
     #expect(archive.audit(vae: .separate).isClean)
   }
 
-  /// Any result is right, except a crash or a long wait.
+  /// Every result is correct, except a crash or a long wait.
   @Test func `thousands of odd sets of tensors never crash`() throws {
     let folder = try TemporaryFolder()
     let tensors = try ModelFixture("one-layer").singleFile()

@@ -14,7 +14,7 @@ struct ConfigurationTests {
     path = try ModelFixture("one-layer").writeFolder(to: folder, as: "model")
   }
 
-  /// The archive after changing some keys of a network's configuration; a null value as text removes the key.
+  /// The archive after some keys of a network's configuration were changed; a null value removes the key.
   private func archive(_ network: String, _ changes: [String: String?]) throws -> ModelArchive {
     let original = try ModelFixture("one-layer").configuration(network)
     var values = try #require(
@@ -109,7 +109,7 @@ struct ConfigurationTests {
     #expect(text.textEncoders[0].configuration.activation == .gelu)
     #expect(text.textEncoders[0].configuration.normEpsilon == 1e-6)
 
-    // Together with linear projections this activation would be that of Stable Diffusion 2.x.
+    // Together with linear projections, this activation would be the one of Stable Diffusion 2.x.
     _ = try archive("text_encoder", [:])
 
     let unet = try archive(
@@ -151,7 +151,7 @@ struct ConfigurationTests {
       "bare/vae/diffusion_pytorch_model.safetensors",
       [SyntheticTensor("decoder.up_blocks.0.resnets.1.conv1.weight", [64, 64, 3, 3])])
     let error = #expect(throws: WeightError.self) { try ModelArchive.open(path: folder("bare")) }
-    // 1280 is the UNet's default width of cross-attention, 512 that of the text encoder.
+    // 1280 is the UNet's default width of cross-attention, 512 is the text encoder's.
     guard case .configuration(_, "width of the UNet's cross-attention", "1280", let expected) = error else {
       Issue.record("gave \(String(describing: error))")
       return

@@ -5,7 +5,7 @@ import TestSupport
 @testable import Networks
 @testable import TensorFiles
 
-/// One whole model in every container; the networks get the same weights from each.
+/// One complete model in every container; the networks get the same weights from each.
 struct ContainerTests {
   @Test func `a checkpoint has the same networks as an archive of PyTorch and as GGUF`() throws {
     let path = RandomModels.path("model.safetensors")

@@ -50,7 +50,7 @@ struct DistilledLayoutTests {
     #expect(Self.digest(single) == layout.single)
 
     for (names, prefix) in [(tensors, ""), (tensors, "unet."), (single, ""), (single, "model.diffusion_model.")] {
-      // The files are holes, which take no space.
+      // The files contain holes, which take no space.
       let path = try folder.write("unet.safetensors", names.map { SyntheticTensor(prefix + $0.name, $0.shape) })
       let file = try TensorFile(path: path)
       let found = try #require(UNetNames(file.tensors.keys))

@@ -103,7 +103,7 @@ struct ExportedFileTests {
     }
   }
 
-  // MARK: What files say about the training
+  // MARK: Facts about the training in files
 
   private func open(
     _ folder: TemporaryFolder, yaml: String? = nil, metadata: [(key: String, value: String)] = [],
@@ -150,7 +150,7 @@ struct ExportedFileTests {
       try TemporaryFolder(), yaml: "parameterization: eps\n", metadata: [("modelspec.prediction_type", "v")])
     #expect(archive.predictionType == .epsilon && archive.remarks.count == 1)
     #expect(archive.remarks[0].contains("fluff.yaml says epsilon, but modelspec.prediction_type says v_prediction"))
-    // Versions before read the marker alone.
+    // Earlier versions read only the marker.
     let marked = try open(try TemporaryFolder(), metadata: [("modelspec.prediction_type", "v")], isMarked: true)
     #expect(
       marked.predictionType == .vPrediction && marked.variant(usesPrediction: true) == nil && marked.remarks == [])

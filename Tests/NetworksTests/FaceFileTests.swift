@@ -6,7 +6,7 @@ import Weights
 
 @testable import Networks
 
-/// Files of face restoration in every wrapping, and files that are none.
+/// Files of face restoration networks in every wrapping, and other files.
 struct FaceFileTests {
   private let folder: TemporaryFolder
 

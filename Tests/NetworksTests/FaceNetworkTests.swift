@@ -45,7 +45,7 @@ struct FaceNetworkTests {
     return archive
   }
 
-  /// The largest difference, as a part of the largest number.
+  /// The largest difference, relative to the largest number.
   private func difference(_ a: [Float], _ b: [Float]) -> Float {
     #expect(a.count == b.count)
     return (zip(a, b).map { ($0 - $1).magnitude }.max() ?? .infinity) / (b.map(\.magnitude).max() ?? 1)

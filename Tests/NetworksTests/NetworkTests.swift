@@ -63,7 +63,7 @@ import TensorFiles
     try expectClose(decoder.forward(latent).channelsFirst(image: 0), try stages["vae.output"])
   }
 
-  /// An image that tiles has no edges: moving the latent moves the image and changes nothing else.
+  /// A tiling image has no edges: if the latent moves, the image moves and nothing else changes.
   @Test(arguments: Kernels.available, [(0, 1), (3, 0), (2, 5)])
   func `a decoded image that tiles has no seam`(kernels: Kernels, move: (rows: Int, columns: Int)) throws {
     let compute = Compute(kernels: kernels, threadCount: 2)

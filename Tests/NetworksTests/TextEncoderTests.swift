@@ -24,14 +24,14 @@ import TestSupport
 
   private func ids(_ name: String) throws -> [Int32] { try state("\(name).ids").map { Int32($0) } }
 
-  /// The greatest difference, relative to the greatest number.
+  /// The largest difference, relative to the largest number.
   private func error(_ found: [Float], _ expected: [Float]) -> Float {
     guard found.count == expected.count else { return .infinity }
     let largest = expected.reduce(0) { max($0, abs($1)) }
     return zip(found, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest
   }
 
-  /// A random model of the fixtures in a folder of its own, as diffusers keeps it.
+  /// A random model of the fixtures in a separate folder, as diffusers stores it.
   private func withFolder(_ model: String, _ body: (String) throws -> Void) throws {
     let folder = try TemporaryFolder()
     let weights = try RandomWeights(Fixtures.text("TextEncoders/\(model).weights"))

@@ -120,7 +120,7 @@ import TestSupport
     }
   }
 
-  /// The velocity of a network that ends after its first blocks; those of later blocks are counted from the first.
+  /// The velocity of a network that ends after its first blocks; the numbers of later blocks are counted from the first.
   private func shortVelocity(_ name: String, blocks: Int, _ compute: Compute) throws -> [Float] {
     let archive = try TransformerArchive.open(path: RandomModels.path("\(name).safetensors"))
     let latent = try image("\(name).latent", compute)
@@ -163,7 +163,8 @@ import TestSupport
       ZImageConfiguration().expectedTensors.map { SyntheticTensor($0.name, $0.shape, type: "F8_E4M3") })
     let archive = try TransformerArchive.open(path: path)
     let all = Set(archive.configuration.expectedTensors.map(\.name))
-    // 6.02 G parameters without what the noise level is given to, of which 0.54 G are in blocks that are not quantised.
+    // 6.02 G parameters without the layers that the noise level is given to; 0.54 G of them are in blocks that are not
+    // quantised.
     let cases: [(Precision, WeightStorage, Set<String>, Double)] = [
       (.bf16, .packed, [], 12.05), (.bf16, .kept, [], 6.03), (.int8, .packed, [], 6.9), (.int8, .kept, [], 6.03),
       (.fp32, .kept, [], 6.03), (.bf16, .kept, all, 12.05), (.int8, .kept, all, 6.9),

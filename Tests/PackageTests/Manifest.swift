@@ -6,7 +6,7 @@ struct Manifest: Decodable {
   struct Dependency: Decodable {
     struct SourceControl: Decodable {
       struct Requirement: Decodable {
-        /// The one version that is allowed; nil if others are.
+        /// The only allowed version; nil if there are others.
         let exact: [String]?
       }
 
@@ -61,7 +61,7 @@ struct Manifest: Decodable {
 
   /// Reads the manifest.
   ///
-  /// SwiftPM reads a copy in a folder of its own, because the package's build folder is locked while tests run.
+  /// SwiftPM reads a copy in a separate folder, because the package's build folder is locked while tests run.
   static func read() throws -> Manifest {
     let folder = try TemporaryFolder()
     try folder.write("Package.swift", String(contentsOfFile: root + "/Package.swift", encoding: .utf8))

@@ -55,7 +55,7 @@ import Testing
 
   /// The modules that Swift files import.
   private static func imports(under folder: String) throws -> Set<String> {
-    // Attributes, access level, the kind of a declaration that is imported alone, and the module.
+    // Attributes, access level, the kind of a declaration that is imported separately, and the module.
     let line = /^(?:@\w+\s+)*(?:\w+\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
     var modules: Set<String> = []
     for file in try FileManager.default.subpathsOfDirectory(atPath: folder) where file.hasSuffix(".swift") {

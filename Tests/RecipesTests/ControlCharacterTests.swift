@@ -52,9 +52,9 @@ import TestSupport
     #expect(errors.allSatisfy { !$0.contains("SECRET") }, "\(errors)")
   }
 
-  @Test func `an address in the wrong place of webhook is not shown`() {
+  @Test func `an address under the wrong key of webhook is not shown`() {
     let errors = RecipeText("prompt: x\nwebhook: {url: \"https://h/x\", per: \"https://user:SECRET@h/\"}").errors()
-    #expect(errors.count == 1 && errors[0].contains("per") && errors[0].contains("may be an address"), "\(errors)")
+    #expect(errors.count == 1 && errors[0].contains("per") && errors[0].contains("may contain secrets"), "\(errors)")
     #expect(!errors[0].contains("SECRET"))
   }
 }

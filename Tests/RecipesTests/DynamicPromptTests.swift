@@ -119,7 +119,7 @@ import TestSupport
     }
     #expect(Set(jobs.map(\.settings.prompt)).count > 20)
     #expect(jobs.allSatisfy { $0.settings.promptTemplate.hasPrefix("a {red") })
-    // The same prompts in other company, and by the prompts' own seed.
+    // The same prompts with other axes, and with the prompts' own seed.
     let few = try prompts(text + "grid: {cfg_scale: [1, 2], seed: [60, 7]}")
     #expect(few == [jobs[118], jobs[12], jobs[118], jobs[12]].map(\.settings.prompt))
     let own = try prompts(text + "seed: 5\ngrid: {prompt_seed: [60, 7]}")
@@ -309,7 +309,7 @@ import TestSupport
     try folder.write("wildcards/nul.txt", "a\u{0}b\n")
     let nul = recipe("prompt: __nul__\ndynamic_prompts: random").errors()
     #expect(nul.count == 1 && nul[0].contains("NUL"), "\(nul)")
-    // A long prompt is as good as a short one.
+    // A long prompt works like a short one.
     let long = String(repeating: "a red fish, __ [x] ", count: 130_000)
     let jobs = try recipe("prompt: '\(long){a|b}'\ndynamic_prompts: combinatorial").jobs()
     #expect(jobs.map { $0.settings.prompt.utf8.count } == [long.utf8.count + 1, long.utf8.count + 1])

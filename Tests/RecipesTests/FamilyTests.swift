@@ -4,7 +4,7 @@ import Testing
 
 @testable import Recipes
 
-/// Models that are trained by flow matching have defaults, sizes and samplers of their own, which are checked when a recipe is
+/// Models that are trained by flow matching have their own defaults, sizes and samplers, which are checked when a recipe is
 /// read.
 @Suite struct FamilyTests {
   private let folder: TemporaryFolder
@@ -16,7 +16,7 @@ import Testing
     ])
   }
 
-  /// A recipe beside these files, whose families their names tell.
+  /// A recipe next to these files, whose names say their families.
   private func recipe(_ text: String, path: String = "fish.yaml") -> RecipeText {
     var environment = PlanningEnvironment()
     environment.family = { path in
@@ -159,7 +159,7 @@ import Testing
       errors(hires + "hr_checkpoint_name: sd\nhr_skip_layer_guidance_scale: 3\n").contains {
         $0.contains("hr_skip_layer_guidance_scale: found 3.0, \(reason) Stable Diffusion")
       })
-    // Off in the second pass, it is of the first alone.
+    // If it is off in the second pass, it applies only to the first.
     #expect(
       errors(hires + "hr_checkpoint_name: sd\nskip_layer_guidance_scale: 3\nhr_skip_layer_guidance_scale: 0\n") == [])
     let jobs = try recipe(

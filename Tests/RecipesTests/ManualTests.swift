@@ -120,11 +120,11 @@ import TestSupport
 
   @Test func `the options that override_settings may have are those that are read`() throws {
     let page = try MarkdownPage.manual("Requests").text
-    let start = try #require(page.range(of: "`override_settings` may have these options"))
+    let start = try #require(page.range(of: "`override_settings` may contain these options"))
     let list = try #require(page[start.upperBound...].components(separatedBy: "\n\n").dropFirst().first)
     let documented = MarkdownPage.codes(in: list)
-    // An option that is read rejects a list, or a list of lists if it is one; one that is not is ignored or passes an empty
-    // value.
+    // An option that is read rejects a list, or a list of lists if its value is a list. An option that is not read is ignored,
+    // or accepts an empty value.
     let read = RecipeKey.all.flatMap { key -> [String] in
       let value = key.kind == .models ? "[[]]" : "[]"
       return ([key.name] + key.aliases).filter { name in

@@ -75,9 +75,9 @@ import TestSupport
     #expect(recipe.path == file)
   }
 
-  // MARK: Names from elsewhere
+  // MARK: Names from other machines
 
-  /// Two folders of models, as the webui and people arrange them. The hashes are given, so that no file has to be large.
+  /// Two folders of models, as the webui and users organise them. The hashes are given, so no file has to be large.
   private func shelf() throws -> (folder: TemporaryFolder, locator: ModelLocator, environment: PlanningEnvironment) {
     let folder = try TemporaryFolder([
       "recipes/own.safetensors", "recipes/deep/hidden.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors",
@@ -109,11 +109,11 @@ import TestSupport
     ("Realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"),
     ("sd15/Realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"), ("folder", "two/folder"),
     ("ema.vae.pt", "one/VAE/ema.vae.pt"), ("anime", "one/Stable-diffusion/anime.ckpt"),
-    // Separators and whole paths of Windows.
+    // Windows separators and whole Windows paths.
     ("sd15\\Realistic.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors"),
     ("Stable-diffusion\\anime.ckpt", "one/Stable-diffusion/anime.ckpt"),
     ("C:\\webui\\models\\Stable-diffusion\\Realistic.safetensors", "one/Stable-diffusion/sd15/Realistic.safetensors"),
-    // Letter case, if it decides nothing.
+    // Other letter case, if it is not ambiguous.
     ("realistic", "one/Stable-diffusion/sd15/Realistic.safetensors"), ("OWN.SAFETENSORS", "recipes/own.safetensors"),
     // Titles of the webui, and hashes alone.
     ("anime.ckpt [aaaaaaaaaa]", "one/Stable-diffusion/anime.ckpt"), ("anime [bbbbbbbbbb]", "two/x/anime.ckpt"),
@@ -123,7 +123,7 @@ import TestSupport
     ("dddddddddd", "one/Stable-diffusion/sd15/Realistic.safetensors"),
     ("DEADBEEF", "one/Stable-diffusion/sd15/Realistic.safetensors"),
     ("dddddddddd00" + String(repeating: "0", count: 52), "one/Stable-diffusion/sd15/Realistic.safetensors"),
-    // A file that is called like a hash is that file; copies of a file are one model.
+    // A file whose name looks like a hash is that file; copies of a file are one model.
     ("cafe0123", "two/cafe0123.safetensors"), ("cccccccccc", "one/copy.safetensors"),
   ])
   func `a model is found by what the webui calls it`(name: String, path: String) throws {
@@ -138,7 +138,7 @@ import TestSupport
     #expect(locator.find("same") == .several(same))
     #expect(locator.find("b/same") == .found(same[1]))
     #expect(locator.find("CASE") == .several([folder("one/x/case.safetensors"), folder("two/Case.safetensors")]))
-    // As written, the nearest folder counts.
+    // For the name as written, the first folder counts.
     #expect(locator.find("Case") == .found(folder("two/Case.safetensors")))
     #expect(locator.find("twin") == .found(folder("one/Stable-diffusion/twin.safetensors")))
     #expect(locator.find("twin", asVAE: true) == .found(folder("one/VAE/twin.safetensors")))

@@ -44,7 +44,7 @@ import Text
     let second = try seeds(recipe, on: "2026-10-25", &draws)
     #expect(try seeds(recipe, on: "2026-10-24", &draws) == second)
     #expect(try seeds(recipe, on: "2026-10-25", &draws) == second)
-    // After a date far ahead by mistake, the series continues from the right date, each date once.
+    // After a date that was far ahead by mistake, the series continues from the right date, each date once.
     #expect(try seeds(recipe, on: "2099-01-01", &draws).count == 6)
     let later = try seeds(recipe, on: "2026-10-26", &draws)
     #expect(later.count == 8 && Array(later.prefix(4)) == second && Array(second.prefix(2)) == first)
@@ -90,7 +90,7 @@ import Text
     let second = try seeds(recipe, on: "2026-01-02", &draws)
     #expect(first.count == 8 && second.count == 16 && Array(second.prefix(8)) == first)
     #expect(Set(second.prefix(8)).isDisjoint(with: second.suffix(8)))
-    // Under grid the recipe decides.
+    // Under grid, the recipe decides.
     let inner = try seeds("grid: {steps: [1, 2], seed: nightly 2}", on: "2026-01-01", &draws)
     #expect(inner.count == 8 && Array(inner.prefix(4)) == Array(inner.suffix(4)))
   }
@@ -103,7 +103,7 @@ import Text
     let jobs = Array(try RecipeText(recipe, environment: environment).plan(seeds: &draws).jobs)
     #expect(jobs.allSatisfy { $0.axes.map(\.name) == ["night", "seed", "steps"] })
     #expect(jobs.map { $0.axes[0].value } == ["2026-05-01", "2026-05-02"].flatMap { Array(repeating: $0, count: 4) })
-    // An axis of the recipe's own keeps its name.
+    // An axis that the recipe defines keeps its name.
     let own = "seed: nightly 2\ngrid: {night: [{title: dark, steps: 1}, {title: light, steps: 2}]}"
     #expect(try RecipeText(own).jobs().map { $0.axes.map(\.name) }.allSatisfy { $0 == ["seed", "night"] })
   }

@@ -5,7 +5,7 @@ import Testing
 import TestSupport
 
 @Suite struct PlanTests {
-  /// The titles of each job's axes, separated by blanks.
+  /// The titles of each job's axes, separated by spaces.
   private func cells(_ text: RecipeText) throws -> [String] {
     try text.jobs().map { $0.axes.map(\.title).joined(separator: " ") }
   }

@@ -88,7 +88,7 @@ import Testing
         "fish.yaml:2:1: error: found Prompt S/R here, expected it under grid, because prompt_sr is an axis"
       ])
     #expect(RecipeText("prompt: a\ngrid: {prompt_sr: {a: b}}").errors().count == 1)
-    // Excluded cells need not have it.
+    // Excluded cells need not contain it.
     #expect(RecipeText("grid: {prompt: [cat, dog], prompt_sr: [cat, x]}\nexclude: [{prompt: dog}]").errors().isEmpty)
   }
 

@@ -144,7 +144,7 @@ import TestSupport
     #expect(try errors("list.jsonl", "{\"prompt\": \"a\"")[0].hasPrefix("list.jsonl:1:15: error: not JSON"))
   }
 
-  // MARK: With others
+  // MARK: With other axes
 
   @Test func `several files make one axis, and dynamic prompts resolve its lines`() throws {
     try folder.write("one.txt", "a {red|blue} fish\nplain\n")
@@ -166,7 +166,7 @@ import TestSupport
     let start = ContinuousClock.now
     let made = try jobs("long.txt", text, "dynamic_prompts: random")
     #expect(made.count == 10_000 && Set(made.map(\.settings.prompt)).count == 10_000)
-    // In a release build it is well under a second; tests run unoptimised, and several at once.
+    // A release build takes well under a second; tests run without optimisation, and several at once.
     #expect(ContinuousClock.now - start < .seconds(60))
   }
 }

@@ -36,7 +36,7 @@ import TestSupport
     case .text: return node.scalar?.coreValue == .text && node.scalar?.text == expected.text
     case .integer:
       let found = node.scalar.flatMap { ExactDecimal($0.text)?.integer }
-      // What does not fit into 64 bits stays as it is, and is out of every field's range.
+      // A number that does not fit into 64 bits stays unchanged, and is out of every field's range.
       return found == expected.integerValue
     case .number:
       let found = node.scalar.flatMap { CoreNumber.number($0.text) } ?? 0
@@ -72,7 +72,7 @@ import TestSupport
     #expect(warnings[0] == #"request.json:1:12: warning: prompt: found 5, read as "5", as in the webui"#)
     #expect(warnings.contains(#"request.json:1:57: warning: steps: found 2.7, read as 2, as in the webui"#))
     let (asked, plain) = (try loose.plan().requests?[0].request, try strict.plan().requests?[0].request)
-    // The webui's response has the fields as pydantic read them.
+    // The webui's response has the fields as pydantic reads them.
     #expect(asked?.parameters == plain?.parameters && asked?.sendsImages == false)
   }
 

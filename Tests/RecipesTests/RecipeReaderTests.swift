@@ -368,8 +368,7 @@ import TestSupport
       let value = object[name].map { "\($0)" } ?? ""
       #expect(value == parts[1] || Double(value) == Double(String(parts[1])), "\(name)")
     }
-    // A recipe can set everything that a job holds, except the folders of its networks, which follow from its own
-    // folder.
+    // A recipe can set everything in a job, except the folders of its networks, which follow from its own folder.
     let known = RecipeKey.all.flatMap { [$0.name] + $0.aliases } + ["adapter_places"]
     for name in object.keys { #expect(known.contains(name)) }
   }

@@ -22,7 +22,7 @@ import TestSupport
     "face_places", "face_restoration_model", "code_former_weight", "part_places",
     "save_images_before_face_restoration", "format", "also", "quality", "webp_lossless", "file_name",
   ]
-  /// Rows that no infotext of the webui holds, although they affect pixels.
+  /// Rows that the webui's infotexts do not have, although they affect pixels.
   private static let notRead: Set<String> = ["code_former_weight"]
   /// Rows that requests cannot set.
   private static let withoutRequest: Set<String> = [
@@ -126,7 +126,7 @@ import TestSupport
     #expect(row.infotext.isEmpty == Self.withoutInfotext.contains(key))
   }
 
-  /// The value that an infotext can hold: models by name, and what is in use.
+  /// The value as an infotext can represent it: models by name, and what is in use.
   private static func recorded(_ row: SettingRow, _ settings: ImageSettings) -> JSONValue {
     switch row.key {
     case "scheduler": .string(settings.effectiveSchedule.rawValue)
@@ -276,7 +276,7 @@ import TestSupport
       JobIngredients(
         model: identity(settings.model.name, "sd1"), vae: settings.vae.map { identity($0.name, "vae") },
         textEncoder: settings.textEncoder.map { identity($0.name, "sd1") },
-        // Checkpoints of Stable Diffusion have no parts in files of their own.
+        // Checkpoints of Stable Diffusion have no parts in separate files.
         textEncoders: settings.textEncoders.isEmpty || settings.traits.flow == nil
           ? nil : settings.textEncoders.map { identity($0.name, "text_encoder") },
         refiner: settings.refiner.map { identity($0.name, "sd1") },

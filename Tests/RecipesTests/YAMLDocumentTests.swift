@@ -181,7 +181,7 @@ import TestSupport
       let style: YAMLScalar.Style =
         [.plain, .singleQuoted, .doubleQuoted, .literal, .folded].randomElement(using: &random) ?? .plain
       let text = texts.randomElement(using: &random) ?? ""
-      // Only scalars that a file can hold as plain ones are plain.
+      // Only scalars that a file can contain as plain ones are plain.
       return YAMLScalar(
         style == .plain ? ["5", "null", "", "a b", "1.5"].randomElement(using: &random) ?? "" : text, style: style)
     }

@@ -37,7 +37,7 @@ import Testing
     #expect(try write([Array(pieces.joined())]) == [])
     #expect(number() == old)
     #expect(try FileMark(path: path) == mark)
-    // Without the wish to keep it, it is written again.
+    // Without `keepsEqual`, it is written again.
     #expect(try write(pieces, keepsEqual: false).suffix(4) == Self.replacement)
     #expect(try FileReader.bytes(of: path) == Array(pieces.joined()))
   }

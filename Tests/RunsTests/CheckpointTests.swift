@@ -5,7 +5,7 @@ import Testing
 
 @testable import Runs
 
-/// Images that are stopped or killed on their way, and go on from there.
+/// Images that are stopped or killed before they are finished, and continue from there.
 @Suite struct CheckpointTests {
   static let seeds: [Int64] = [11, 22]
 
@@ -137,7 +137,7 @@ import Testing
     #expect(seconds >= 1000 && seconds < 1300)
   }
 
-  // MARK: When they go
+  // MARK: When they are removed
 
   @Test func `checkpoints of images that are done or no longer asked for are removed, other files are left`() throws {
     let space = try Workspace()
@@ -148,10 +148,10 @@ import Testing
       try Data("x".utf8).write(to: URL(fileURLWithPath: path + other))
     }
     let kept = try Data(contentsOf: URL(fileURLWithPath: path + name))
-    // Another plan, of which nothing is left to do.
+    // Another plan, which has no work left.
     try space.run(fakeJobs([8]))
     #expect(try names(space) == [".hidden", "notes.txt", "x.checkpoint"])
-    // As a copy of an old folder may have it: of an image that is done.
+    // A copy of an old folder may have it: the checkpoint of an image that is done.
     try space.run(fakeJobs([7]))
     try kept.write(to: URL(fileURLWithPath: path + name))
     try space.run(fakeJobs([7]))
@@ -215,7 +215,7 @@ import Testing
       }
     }
     if fault == .aFolder {
-      // Not ours to remove: the run ends and says so.
+      // Not the run's file, so it is not removed: the run ends with an error.
       #expect(throws: RunError.self) { try run() }
       rmdir(url.path)
       try run()
@@ -242,7 +242,7 @@ import Testing
     }
   }
 
-  /// Stops a run of one job after so many steps.
+  /// Stops a run of one job after this many steps.
   private func stop(_ space: Workspace, after steps: Int) throws {
     try space.run(
       fakeJobs([7]), stopRequest: { space.generator.steps.count >= steps ? .signal(SIGTERM) : nil })

@@ -13,7 +13,7 @@ import Testing
     return ImageKind(settings, try space.generator.ingredients(for: settings), threads: 2)
   }
 
-  /// A trace of images of 512x16 pixels with these steps, seconds a step and seconds in all.
+  /// A trace of images of 512x16 pixels with these steps, seconds per step and total seconds.
   private func trace(_ space: Workspace, _ rows: [(sampler: String, steps: Int, pace: Double, seconds: Double)]) throws
   {
     let model = try space.generator.ingredients(for: fakeJobs([1])[0].settings).model.shortHash
@@ -64,7 +64,7 @@ import Testing
     book.learn(from: space.folder)
     book.save()
     #expect(try CostBook(environment: environment).cost(of: kind(.euler, space))?.otherSeconds == 0)
-    // Without a place to keep it, it is only not kept.
+    // Without a folder for it, it is just not stored.
     CostBook(environment: [:]).save()
     CostBook(environment: ["HOME": "/proc"]).save()
   }

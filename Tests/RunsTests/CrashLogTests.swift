@@ -9,7 +9,7 @@ import Testing
     SIGSEGV: "SIGSEGV", SIGBUS: "SIGBUS", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP", SIGABRT: "SIGABRT", SIGFPE: "SIGFPE",
   ]
 
-  /// Runs jobs 1, 2 and 3 in a process that job 2 ends by a signal.
+  /// Runs jobs 1, 2 and 3 in a process that job 2 ends with a signal.
   private func crash(_ space: Workspace, _ number: Int32, at stage: GenerationProgress = .decoding) async {
     let isEarly = stage == .encoding
     await #expect(processExitsWith: .signal(number)) {
@@ -45,7 +45,7 @@ import Testing
     let name = try #require(Self.names[number])
     #expect(error.hasPrefix("it crashed the program 2 times (\(name), \(name)) and is not tried again"))
     #expect(space.lines(space.folder.journal).count == 3)
-    // Asking for failed jobs does not lift it; removing the file does.
+    // --only-failed does not cancel it; removing the file does.
     #expect(try space.run(fakeJobs([1, 2, 3]), only: .failed).counts == RunCounts(done: 2, failed: 1))
     unlink(space.folder.crashes)
     #expect(try space.run(fakeJobs([1, 2, 3])).counts == RunCounts(done: 3))
@@ -67,7 +67,7 @@ import Testing
     #expect(space.generator.steps == [1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3])
     #expect(try space.images() == whole.images())
     #expect(space.lines(space.folder.crashes).last?.hasSuffix(" done") == true)
-    // Once more, long after: the first counts no longer.
+    // Once more, long after: the first crash no longer counts.
     for name in try space.images().keys where name.contains("-2-") { unlink(space.folder.images + "/" + name) }
     await crash(space, SIGBUS)
     #expect(try space.run(fakeJobs([1, 2, 3])).counts == RunCounts(done: 3))

@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// Runs that end without warning. Each is a process of its own; what is looked at is what it left on the disk.
+/// Runs that end without warning. Each is a separate process; the tests look at what it left on the disk.
 @Suite struct CrashTests {
   static let seeds: [Int64] = [11, 22, 33]
 
@@ -52,7 +52,7 @@ import TestSupport
         let disk = Disk { _ in if counter.next() == step { kill(getpid(), SIGKILL) } }
         try runFake(
           fakeJobs(CrashTests.seeds), FakeGenerator(log: path + "/calls"), in: RunFolder(path + "/run"), on: disk)
-        // A run that is done takes fewer steps than are waited for.
+        // A finished run takes fewer steps than the test waits for.
         kill(getpid(), SIGKILL)
       }
       try expectSound(space, "killed before step \(step)")
@@ -73,7 +73,7 @@ import TestSupport
       try runFake(fakeJobs(CrashTests.seeds), generator, in: RunFolder(path + "/run"))
     }
     try space.run(fakeJobs(Self.seeds))
-    // An image goes through seven stages.
+    // An image has seven stages.
     #expect(space.generator.calls == (stage < 7 ? [11, 11, 22, 33] : [11, 22, 22, 33]))
     try expectSame(space, whole, "killed at stage \(stage)")
   }
@@ -89,7 +89,7 @@ import TestSupport
       let lines = whole.lines(whole.folder.journal)
       #expect(lines.count == 3)
       for line in lines { #expect(throws: Never.self) { try JSONValue(parsing: line) } }
-      // Whole lines before the tear are as they were.
+      // Complete lines before the incomplete one have not changed.
       let kept = lineEnds.prefix { $0 < length }.count
       #expect(
         lines.prefix(kept).joined(separator: "\n").utf8.elementsEqual(journal[..<(kept == 0 ? 0 : lineEnds[kept - 1])]))
@@ -129,9 +129,9 @@ import TestSupport
     }
   }
 
-  // MARK: What is looked at
+  // MARK: Checks
 
-  /// Every line of the journal points at a whole image with the digest that it names.
+  /// Every line of the journal names a complete image with the right digest.
   private func expectSound(_ space: Workspace, _ comment: Comment) throws {
     for line in space.lines(space.folder.journal) {
       guard let entry = try? JSONValue(parsing: line), let file = entry["file"]?.text else { continue }
@@ -144,13 +144,13 @@ import TestSupport
     }
   }
 
-  /// The seeds of the images that stand under their final names.
+  /// The seeds of the images that have their final names.
   private static func publishedSeeds(_ space: Workspace) throws -> [Int64] {
     guard let images = try? space.images() else { return [] }
     return images.keys.filter { !$0.hasPrefix(".") }.compactMap { Int64($0.split(separator: "-")[1]) }
   }
 
-  /// Same files, same digests, same manifest except for times.
+  /// The files and digests are the same, and the manifest differs only in times.
   private func expectSame(_ space: Workspace, _ whole: Workspace, _ comment: Comment) throws {
     #expect(try space.images() == whole.images(), comment)
     let (jobs, expected) = (try space.manifestJobs(), try whole.manifestJobs())
@@ -164,7 +164,7 @@ import TestSupport
   }
 }
 
-/// Counts the steps of one run, from whichever thread they come.
+/// Counts the steps of one run, on every thread.
 final class StepCounter: Sendable {
   private let steps = Atomic<Int>(0)
 

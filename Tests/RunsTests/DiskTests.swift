@@ -19,7 +19,7 @@ import Testing
       checkpoints[String(file.dropFirst("images/".count))] = id + ".checkpoint"
     }
     let expected = names.flatMap { name in
-      // The finished latent, the image, its line; only then is the latent removed.
+      // The finished latent, the image, its line; the latent is removed only after that.
       let latent = checkpoints[name] ?? ""
       return [
         "create checkpoints/.\(latent).\(getpid()).tmp", "write to checkpoints/.\(latent).\(getpid()).tmp",
@@ -74,7 +74,7 @@ import Testing
     let jobs = fakeJobs([1, 2]) { ($0.width, $0.height) = (64, 64) }
     await #expect(processExitsWith: .exitCode(74)) { [path = space.path as String] in
       signal(SIGXFSZ, SIG_IGN)
-      // The plan fits below this, an image of noise does not.
+      // The plan is smaller than this, an image of noise is not.
       var limit = rlimit(rlim_cur: 8192, rlim_max: 8192)
       setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
       do {

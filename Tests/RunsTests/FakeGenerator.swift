@@ -6,8 +6,8 @@ import Runs
 import Settings
 import TestSupport
 
-/// Makes images whose pixels are a function of the job's identity and of every step that was taken, and writes down every
-/// call and step.
+/// Makes images whose pixels are a function of the job's identity and of every step that was taken, and records every call and
+/// step.
 struct FakeGenerator: ImageGenerator {
   struct Failure: Error, CustomStringConvertible {
     var description: String { "the fake engine was told to fail" }
@@ -16,10 +16,10 @@ struct FakeGenerator: ImageGenerator {
     var description: String { "the fake model is damaged" }
   }
 
-  /// A line is added for each call: the seed.
+  /// A file that gets a line for each call: the seed.
   var log: String
   var version = "1.2.3"
-  /// What a model file is called; its content stays the same.
+  /// The name of a model file; its content stays the same.
   var modelName = "fake"
   var failingSeeds: Set<Int64> = []
   var damagedModels: Set<String> = []
@@ -122,7 +122,7 @@ struct FakeGenerator: ImageGenerator {
     return RGBImage(width: width, height: height, pixels: Array(pixels.prefix(width * height * 3)))
   }
 
-  /// What `generate` makes.
+  /// The result of `generate`.
   func picture(_ settings: ImageSettings) throws -> RGBImage {
     var latent = try start(settings)
     for _ in 0..<settings.steps { latent = Array(SHA256.hash(latent)) }
@@ -141,7 +141,7 @@ struct FakeGenerator: ImageGenerator {
   }
 }
 
-/// A folder that is gone when the test is over, and what tests do in it.
+/// A folder that is removed when the test ends, and the things that tests do in it.
 final class Workspace {
   private let temporaryFolder: TemporaryFolder
   var path: String { temporaryFolder.path }
@@ -187,7 +187,7 @@ final class Workspace {
   }
 }
 
-/// Also for tests that run in a process of their own and can bring nothing along but values.
+/// Also for tests that run in a separate process and can bring only values.
 @discardableResult
 func runFake(
   _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),

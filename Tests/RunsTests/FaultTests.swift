@@ -5,14 +5,14 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// Every single step on the disk of a run with a checkpoint after every step of sampling: refused, cut short, or the last
-/// that the process or the machine takes.
+/// Every single step on the disk of a run with a checkpoint after every sampling step: it is refused or incomplete, or it is
+/// the last step of the process or the machine.
 @Suite struct FaultTests {
   static let seeds: [Int64] = [11, 22]
 
   static func jobs() -> [Job] { fakeJobs(seeds) { $0.steps = 2 } }
 
-  /// What an undisturbed run leaves.
+  /// The files that an undisturbed run leaves.
   static func whole() throws -> Workspace {
     let space = try Workspace()
     try space.run(jobs(), every: .zero)
@@ -25,13 +25,13 @@ import TestSupport
     return counter.count
   }
 
-  /// How a step goes wrong.
+  /// What goes wrong with a step.
   enum Fault: CaseIterable {
-    /// Only this one.
+    /// Only this step fails.
     case once
-    /// This one and all that follow.
+    /// This step and all later ones fail.
     case fromNowOn
-    /// This one, after half of what was to be written.
+    /// This step fails after half of its bytes were written.
     case halfway
   }
 
@@ -85,7 +85,7 @@ import TestSupport
       }
       let steps = space.generator.steps.count
       try expectRecovery(space, images, "killed at step \(fatal)")
-      // At most the step whose checkpoint was being written.
+      // At most the step whose checkpoint was being written is repeated.
       #expect(space.generator.steps.count <= max(steps, 4) + 1, "killed at step \(fatal)")
     }
   }
@@ -96,7 +96,7 @@ import TestSupport
     _ = write(descriptor, half, half.count)
   }
 
-  /// What was published is what it should be, and the next run makes the rest and leaves nothing behind.
+  /// The published files are correct, and the next run makes the rest and leaves no other files.
   private func expectRecovery(_ space: Workspace, _ images: [String: [UInt8]], _ comment: Comment) throws {
     let published = (try? space.images().filter { !$0.key.hasPrefix(".") }) ?? [:]
     for (name, bytes) in published { #expect(images[name] == bytes, comment) }
@@ -127,7 +127,7 @@ import TestSupport
     let images = try whole.images()
     let snapshots = cuts.withLock { $0 }
     #expect(snapshots.count > 60)
-    // The recording is right if, with everything written out at last, it is what is there.
+    // The recording is correct if it equals the disk after everything is written.
     let last = recorder.withLock { $0.survivors(on: .thatLosesNothing) }
     for (path, entry) in last where path.hasPrefix("images/") {
       #expect(entry == .file(images[String(path.dropFirst("images/".count))] ?? []))
@@ -154,9 +154,9 @@ import TestSupport
   }
 }
 
-/// What a disk holds after a power cut: a model of a file system that writes only when it is told to.
+/// What a disk contains after a power cut: a model of a file system that writes only when it is asked to.
 struct PowerCut {
-  /// What is under a name.
+  /// What a name refers to.
   enum Entry: Equatable {
     case folder
     case file([UInt8])
@@ -166,9 +166,9 @@ struct PowerCut {
   enum Disk: CaseIterable {
     /// All of it is lost.
     case thatKeepsNothing
-    /// Names are there, contents are lost.
+    /// Names exist, contents are lost.
     case thatKeepsNames
-    /// Names are there, and half of the contents; the other half is zeros.
+    /// Names exist, and half of the contents; the other half is zeros.
     case thatTearsFiles
     /// As if there had been no power cut.
     case thatLosesNothing
@@ -215,7 +215,7 @@ struct PowerCut {
     }
   }
 
-  /// The run folder as it is found again, by relative path.
+  /// The run folder after the power cut, by relative path.
   func survivors(on disk: Disk) -> [String: Entry] {
     var found: [String: Entry] = [:]
     for (name, file) in disk == .thatKeepsNothing ? safeNames : names {
@@ -228,20 +228,20 @@ struct PowerCut {
       case .thatKeepsNothing, .thatKeepsNames: found[name] = .file(safe)
       case .thatLosesNothing: found[name] = .file(bytes)
       case .thatTearsFiles:
-        // What was brought to safety is safe, as far as it was not cut off since.
+        // Synchronised data is safe, unless it was cut off since then.
         let kept = safe.count + max(bytes.count - safe.count, 0) / 2
         found[name] = .file(
           Array(bytes.prefix(kept)) + [UInt8](repeating: 0, count: max(bytes.count - kept, 0)))
       }
     }
-    // What is inside a folder that was lost is lost.
+    // The contents of a folder that was lost are lost.
     return found.filter { name, _ in
       let parent = (name as NSString).deletingLastPathComponent
       return parent.isEmpty || found[parent] == .folder
     }
   }
 
-  /// Makes the folder as it was found.
+  /// Creates the folder in this state.
   static func put(_ entries: [String: Entry], into folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where !name.isEmpty {

@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import Runs
 
-/// Which folders a run may use, and which files it may take for its own.
+/// Which folders a run may use, and which files count as its own.
 @Suite struct FolderCheckTests {
   private func folder(_ files: [String: String]) throws -> (TemporaryFolder, RunFolder) {
     let temporary = try TemporaryFolder()

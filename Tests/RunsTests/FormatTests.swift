@@ -70,7 +70,7 @@ import TestSupport
       let picture = try PictureFile(decoding: bytes)
       let made = try space.generator.picture(job.settings)
       #expect(entry["sha256"] as? String == digest(bytes))
-      // The digest of the pixels is that before they were encoded.
+      // The digest covers the pixels before encoding.
       #expect(entry["pixels_sha256"] as? String == digest(made.pixels))
       #expect(picture.note?.pixels == digest(made.pixels))
       #expect((picture.image == made) == lossless)
@@ -120,7 +120,7 @@ import TestSupport
     #expect(outcome.counts == RunCounts(done: 3) && outcome.imagesMade == 0)
     #expect(started?.imagesConverted == 3 && started?.imagesToMake == 0 && started?.stepsToMake == 0)
     #expect(space.generator.steps.count == 9)
-    // What was there stays, and its name but for the ending is that of the new file.
+    // The old file stays, and the new file has the same name except for the extension.
     for (name, bytes) in before {
       #expect(try space.images()[name] == bytes)
       #expect(try space.images()[name.replacing(".png", with: ".webp")] != nil)
@@ -130,7 +130,7 @@ import TestSupport
     let whole = try Workspace()
     try whole.run(Self.jobs(.webp))
     for name in try names(whole, ".webp") { #expect(try whole.images()[name] == space.images()[name]) }
-    // The PNGs may go, and come back by conversion if the WebP is lossless.
+    // The PNGs may be deleted, and come back by conversion if the WebP is lossless.
     try space.run(Self.jobs(.webp, lossless: true))
     _ = try pruned(space)
     #expect(try names(space, ".png").isEmpty && names(space, ".webp").count == 3)
@@ -176,7 +176,7 @@ import TestSupport
     #expect(try space.run(Self.jobs(.jpeg)).imagesMade == 0)
     try space.run(Self.jobs(.png))
     #expect(space.generator.steps.count == 9)
-    // With a file that gives back the pixels, they go.
+    // When a file preserves the pixels, they are removed.
     #expect(try latents() == 0)
     let whole = try Workspace()
     try whole.run(Self.jobs(.png))
@@ -213,7 +213,7 @@ import TestSupport
     let space = try Workspace()
     let jobs = Self.jobs(.webp, [5]) + Self.jobs(.png, [5]).map { Job(index: 1, axes: [], settings: $0.settings) }
     try space.run(jobs)
-    // The PNG is there because the second job has to get the pixels.
+    // The PNG exists because the second job has to get the pixels.
     #expect(try names(space, ".webp").count == 1 && names(space, ".png").count == 1)
     let lossless =
       Self.jobs(.webp, lossless: true, [6])

@@ -35,7 +35,7 @@ import Testing
     #expect(reasons[1].text.hasSuffix("will run: images/\(names[1]) is missing"))
     #expect(reasons[2].reason.contains("has 20 bytes, not the "))
     #expect(reasons[4].reason.hasPrefix("its last try failed on 20") && reasons[4].reason.hasSuffix("was told to fail"))
-    // Telling is no promise only: it is what the next run does.
+    // The reason is what the next run really does.
     #expect(try space.run(jobs).imagesMade == reasons.count(where: \.runs))
     #expect(try self.reasons(jobs, space).allSatisfy { !$0.runs })
   }
@@ -68,7 +68,7 @@ import Testing
     let changes = Dictionary(uniqueKeysWithValues: reason.changes.map { ($0.name, $0) })
     #expect(changes["cfg_scale"] == JobReason.Change(name: "cfg_scale", earlier: 7.0, now: 8.5))
     #expect(changes["sampler_name"]?.earlier == "DPM++ 2M" && changes["sampler_name"]?.now == "Euler a")
-    // Eta has a part in the one sampler only.
+    // Only this sampler uses eta.
     #expect(changes["eta"] == JobReason.Change(name: "eta", earlier: nil, now: 1.0))
     #expect(changes["seed"] == nil)
     #expect(reason.text.contains("\n  cfg_scale: 7.0, now 8.5"))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Runs
 
-/// Journal lines whose image is whole, but not the one of their job.
+/// Journal lines whose image is complete but belongs to another job.
 @Suite struct LineVerificationTests {
   private func edit(_ space: Workspace, _ body: (inout [String]) throws -> Void) throws {
     var lines = space.lines(space.folder.journal)
@@ -41,7 +41,7 @@ import Testing
     let space = try Workspace()
     try space.run(fakeJobs([1, 2, 3]))
     let before = try space.images()
-    // Everything but the id, and what it is made of, is the other image's.
+    // Everything except the id and its parts belongs to the other image.
     try edit(space) { lines in
       let values = try lines[0...1].map { try JSONValue(parsing: $0) }
       for (index, other) in [(0, 1), (1, 0)] {
@@ -71,7 +71,7 @@ import Testing
     (generator.version, generator.modelName) = ("9.9.9", "renamed")
     let jobs = fakeJobs([1]) {
       $0.sampler = .euler
-      // Euler is no ancestral sampler.
+      // Euler is not an ancestral sampler.
       $0.eta = 0.5
     }
     #expect(try space.run(jobs, generator).imagesMade == 0)
@@ -89,7 +89,7 @@ import Testing
   }
 }
 
-/// Plan lines whose settings are not those of their id.
+/// Plan lines whose settings do not match their id.
 @Suite struct PlanLineTests {
   @Test func `settings in the plan that result in another id are a finding, which the next run ends`() throws {
     let space = try Workspace()

@@ -7,7 +7,7 @@ import TestSupport
 
 @testable import Runs
 
-/// Runs whose images have names of the user's own.
+/// Runs whose images have names that the user chose.
 @Suite struct NamingTests {
   static let seeds: [Int64] = [11, 22, 33]
 
@@ -18,7 +18,7 @@ import TestSupport
     }
   }
 
-  /// Every file below `images/`, with its bytes.
+  /// Every file in `images/` and its folders, with its bytes.
   static func tree(_ folder: RunFolder) throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: folder.images) {
@@ -64,7 +64,7 @@ import TestSupport
     #expect(space.generator.calls == Self.seeds)
     let bare = try Workspace()
     try bare.run(fakeJobs(Self.seeds))
-    // The bytes are those of images without a pattern.
+    // The bytes are the same as for images without a pattern.
     #expect(
       try Set(Self.tree(bare.folder).values) == Set(Self.tree(space.folder).filter { $0.key.hasSuffix(".png") }.values))
   }
@@ -117,7 +117,7 @@ import TestSupport
       #expect(try Set(Self.tree(space.folder).values) == before)
       #expect(try findings(space) == [], "\(pattern)")
     }
-    // Back to the beginning, without empty folders.
+    // Back to the first names, without empty folders.
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.folder.images).allSatisfy(RunFileName.isImage))
     #expect(space.generator.calls == Self.seeds)
   }
@@ -129,7 +129,7 @@ import TestSupport
     try space.run(jobs)
     let files = try Self.tree(space.folder)
     #expect(files.keys.sorted() == ["1.png", "2.png", "3.png"])
-    // Each gets the name that another one has.
+    // Each image gets the present name of another image.
     let titles = ["2", "3", "1"]
     let exchanged = jobs.enumerated().map { index, job in
       var job = job
@@ -210,7 +210,7 @@ import TestSupport
     #expect(try run("two", Self.jobs("b/[seed]")) == 0)
     #expect(try run("three", fakeJobs(Self.seeds)) == 0)
     #expect(try Self.tree(RunFolder(space.path + "/two")).keys.sorted() == ["b/11.png", "b/22.png", "b/33.png"])
-    // Names of one file in several folders are no leftovers.
+    // Names of one file in several folders are not leftovers.
     #expect(try run("one", Self.jobs("c/[seed]")) == 0)
     for name in ["one", "two", "three"] { #expect(try Verification(RunFolder(space.path + "/" + name)).findings == []) }
   }

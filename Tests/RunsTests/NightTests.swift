@@ -23,7 +23,7 @@ import Text
     var recipeText: String? { "prompt: fish\n" }
   }
 
-  /// A folder in which one night after the other is run.
+  /// A folder in which the nights run one after the other.
   private final class Series {
     let space: Workspace
     var keep: Int?
@@ -70,13 +70,13 @@ import Text
       return try session.run()
     }
 
-    /// The seeds whose images are there.
+    /// The seeds of the existing images.
     func seeds(in place: String = "images") -> [Int64] {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.file(place))) ?? []
       return names.compactMap { Int64($0.split(separator: "-").dropFirst().first ?? "") }.sorted()
     }
 
-    /// What everything that describes the run says, which has to be the same.
+    /// What each description of the run says; all of them must agree.
     func check(_ done: Int, at location: SourceLocation = #_sourceLocation) throws {
       let status = try RunStatus(folder).counts
       #expect(status == RunCounts(done: done), sourceLocation: location)
@@ -119,7 +119,7 @@ import Text
     #expect(series.notes.count == 1 && series.notes[0].hasPrefix("2 images of nights that the recipe no longer keeps"))
     #expect(try series.run().imagesMade == 0)
     #expect(series.notes.isEmpty)
-    // Nor without the rule, until somebody asks for it.
+    // Without the rule, it does not return either, until somebody asks for it.
     series.keep = nil
     #expect(try series.run().imagesMade == 0)
     try series.check(5)
@@ -142,7 +142,7 @@ import Text
     #expect(series.seeds() == [1, 2, 11, 12, 21, 22] && series.seeds(in: "trash").isEmpty)
     #expect(try FileReader.bytes(of: series.folder.images + "/" + series.file(1)) == before)
     #expect(try ForgottenImages(of: series.folder).entries.isEmpty)
-    // With the rule, the same night goes again, whoever asks.
+    // With the rule, the same night is removed again, whoever asked for it.
     (series.keep, series.remakes) = (1, true)
     #expect(try series.run().imagesMade == 0)
     #expect(series.seeds() == [21, 22])
@@ -265,7 +265,7 @@ import Text
       }
       isWhole = (try? series.run("2026-01-02", on: disk)) != nil
       if !isWhole { series.nights.removeLast() }
-      // Nothing is lost at any instant.
+      // Nothing is lost at any time.
       #expect(Set(series.seeds() + series.seeds(in: "trash")).isSuperset(of: [1, 2]), "step \(step)")
       _ = try RunStatus(series.folder)
       _ = try Verification(series.folder)

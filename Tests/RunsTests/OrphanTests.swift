@@ -8,7 +8,7 @@ import Testing
 
 /// Images without a journal line: the process ended before it wrote the line.
 @Suite struct OrphanTests {
-  /// Takes the last lines of the journal away.
+  /// Removes the last lines of the journal.
   private func cutJournal(_ space: Workspace, to count: Int) throws {
     let lines = space.lines(space.folder.journal).prefix(count)
     try Data(lines.map { $0 + "\n" }.joined().utf8).write(to: URL(fileURLWithPath: space.folder.journal))
@@ -88,7 +88,7 @@ import Testing
     try cutJournal(space, to: 3)
     let names = try space.images().keys.sorted()
     unlink(space.folder.images + "/" + names[0])
-    // As long as it was, but other bytes.
+    // The same length, but other bytes.
     let altered = space.folder.images + "/" + names[1]
     let size = try Data(contentsOf: URL(fileURLWithPath: altered)).count
     try Data(repeating: 7, count: size).write(to: URL(fileURLWithPath: altered))

@@ -33,7 +33,7 @@ import Testing
     #expect(text.contains("2 images exist with avx2 (fp32), and this run computes with avx512 (fp32)"))
     #expect(text.contains("--accept-isa") && text.contains("--remake"))
     #expect(space.generator.calls == [1, 2])
-    // On the first machine all is as before.
+    // On the first machine, everything is as before.
     #expect(try run(fakeJobs([1, 2]), in: space, isa: "avx2").imagesMade == 0)
   }
 
@@ -44,7 +44,7 @@ import Testing
     var notes: [String] = []
     let outcome = try run(fakeJobs([1, 2, 3, 3]), in: space, isa: "avx512", .keep) { notes.append($0) }
     #expect(outcome.imagesMade == 1 && outcome.counts == RunCounts(done: 4))
-    #expect(notes.count == 1 && notes[0].hasSuffix("they are kept as they are"))
+    #expect(notes.count == 1 && notes[0].hasSuffix("they are kept"))
     let after = try space.images()
     #expect(after.count == 3 && before.allSatisfy { after[$0.key] == $0.value })
     let jobs = try space.manifestJobs()
@@ -60,7 +60,7 @@ import Testing
     let reasons = try JobReasons(space.folder).reasons(Array(now.identified))
     #expect(reasons.map(\.cause) == ["other_isa", "other_isa", "done"])
     #expect(!reasons.contains(where: \.runs) && JobReasons.counts(reasons) == RunCounts(done: 3))
-    // Keeping again makes nothing again.
+    // If they are kept again, no image is made.
     #expect(try run(fakeJobs([1, 2, 3, 3]), in: space, isa: "avx512", .keep).imagesMade == 0)
   }
 

@@ -6,7 +6,8 @@ import Testing
 
 @testable import Runs
 
-/// Lines of plan and manifest are composed of what is the same for many jobs; they must be those that each job has alone.
+/// Lines of plan and manifest are composed of parts that are the same for many jobs; they must be equal to the lines that each
+/// job has alone.
 @Suite struct PlanFileTests {
   /// Jobs in groups that differ in the seed, and groups of one.
   private func jobs() -> [Job] {
@@ -25,7 +26,7 @@ import Testing
       settings.hires?.sampler = .euler
       settings.hires?.upscaler = UpscalerReference(name: "Latent (nearest)")
     }
-    // Prompts that may name networks have folders to look for them in.
+    // Prompts that may name networks have the folders to search.
     add([4, 5, 6]) { ($0.prompt, $0.adapterFolders) = ("lora ink", ["/"]) }
     add([4]) { ($0.prompt, $0.adapterFolders) = ("word star", ["/"]) }
     add([4, 5]) { $0.vae = ModelReference(name: "v", path: "/v") }
@@ -160,7 +161,7 @@ import Testing
       let found = bytes(line) { try? after.read($0).0 }
       #expect(found == expected, "\(new)")
       if expected == nil { bad += 1 } else { good += 1 }
-      // What was read amiss does not stay in the reader.
+      // What was read wrongly does not stay in the reader.
       let next = bytes(lines[6]) { try? after.read($0).0 }
       #expect(next == bytes(lines[6]) { try? alone.read($0).0 } && next?.job.index == 6)
     }

@@ -54,7 +54,7 @@ import Testing
     #expect(try names(queue) == ["z", "u", "b", "c", "a"])
     try queue.change(5) { $0.priority = .low }
     #expect(throws: QueueError.noEntry(9)) { try queue.move(9, to: .first) }
-    // Until no number is left between two neighbours, and beyond.
+    // Until there is no number between two neighbours, and longer.
     for _ in 0..<120 {
       let middle = try queue.entries()[2].id
       try queue.move(try queue.entries()[1].id, to: .after(middle))
@@ -120,7 +120,7 @@ import Testing
         try queue.tidy()
         #expect(try queue.entries().map(\.id) == entries)
         #expect(try FileManager.default.contentsOfDirectory(atPath: queue.entriesFolder).count == entries.count)
-        // Once more, it is made.
+        // The next time, it is created.
         if try !isMade(queue) { try change(queue) }
         #expect(try isMade(queue), "\(name), step \(step)")
         step += 1

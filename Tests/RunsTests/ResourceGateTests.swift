@@ -5,9 +5,9 @@ import Testing
 
 @testable import Runs
 
-/// Waiting for disk space, processors and mains.
+/// Waiting for disk space, processors and mains power.
 @Suite struct ResourceGateTests {
-  /// A machine whose figures the test sets; each look takes a moment.
+  /// A machine whose numbers the test sets; each look takes a short time.
   private final class FakeMachine: Sendable {
     struct State {
       var free: Int64? = 100
@@ -91,7 +91,7 @@ import Testing
     }
     #expect(lines.all.isEmpty)
     let before = lines.all.count
-    // Two more by somebody else.
+    // Two more by another process.
     fake.state.withLock { state in
       state.time += 15
       state.used += 60

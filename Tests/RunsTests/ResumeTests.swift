@@ -35,7 +35,7 @@ import Testing
     case "longer": try Data(bytes + [0]).write(to: URL(fileURLWithPath: path))
     case "a folder":
       unlink(path)
-      // An image cannot be put over a folder, so only its recognition is of interest here.
+      // An image cannot replace a folder, so only its detection matters here.
       mkdir(path, 0o755)
       #expect(throws: RunError.self) { try space.run(fakeJobs([1, 2])) }
       rmdir(path)
@@ -76,7 +76,7 @@ import Testing
     #expect(after[2]["file"] as? String == before[1]["file"] as? String)
     #expect(after[1]["index"] as? Int == 1)
     #expect((after[0]["file"] as? String)?.hasPrefix("images/00000-9-") == true)
-    // The image that is no longer asked for stays on the disk, and comes back with the recipe.
+    // The image that is no longer asked for stays on the disk, and returns with the recipe.
     let kept = try space.images()
     #expect(images.allSatisfy { kept[$0.key] == $0.value })
     #expect(try space.run(fakeJobs([1, 2, 3])).imagesMade == 0)
@@ -117,7 +117,7 @@ import Testing
     var altered = try #require(before[names[1]])
     altered[altered.count / 2] ^= 1
     try Data(altered).write(to: URL(fileURLWithPath: space.folder.images + "/" + names[1]))
-    // Whole, but of another job.
+    // Complete, but of another job.
     try Data(try #require(before[names[0]])).write(to: URL(fileURLWithPath: space.folder.images + "/" + names[2]))
     #expect(try space.run(fakeJobs([1, 2, 3])).imagesMade == 2)
     #expect(space.generator.calls == [1, 2, 3, 2, 3])
@@ -143,7 +143,7 @@ import Testing
     let jobs = fakeJobs([1])
     try space.run(jobs)
     let name = try #require(try space.images().keys.first)
-    // As if the first image with this name had been of another job: identities that begin alike.
+    // As if the first image with this name belonged to another job: identities that begin alike.
     let line = try #require(space.lines(space.folder.journal).first)
     let id = try #require(try JSONValue(parsing: line)["id"]?.text)
     let other = id.prefix(8) + String(repeating: "0", count: 56)

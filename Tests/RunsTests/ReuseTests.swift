@@ -46,7 +46,7 @@ import TestSupport
       let file = folder.file(try #require(entry["file"]?.text))
       #expect(entry["sha256"]?.text == digest(try Data(contentsOf: URL(fileURLWithPath: file))))
       guard let source = entry["reused_from"]?.text else { continue }
-      // Under its own name here, which has this plan's number.
+      // With its own name here, which has this plan's number.
       #expect(number(file) == number(source) && source.contains("/one/"))
     }
     #expect(try entries(space, "two").count { $0["reused_from"] != nil } == 3)
@@ -62,7 +62,7 @@ import TestSupport
     let column = try #require(trace[0].firstIndex(of: "reused_from"))
     #expect(trace.dropFirst().map { $0[column].isEmpty } == [false, false, false, true])
     #expect(try Verification(folder).isClean)
-    // Nothing is left to do, and nothing is written.
+    // No work is left, and nothing is written.
     #expect(try run(space, "two", [33, 22, 11, 44]).imagesMade == 0)
     #expect(space.generator.calls.count == 4)
   }
@@ -116,7 +116,7 @@ import TestSupport
     let torn = String(lines[0].dropLast(20))
     try Data(("\0\0\n" + lines.joined(separator: "\n") + "\n" + torn).utf8).write(to: URL(fileURLWithPath: path))
     #expect(try run(space, "two").imagesMade == 1)
-    // The torn line did not swallow the new ones.
+    // The incomplete line did not hide the new ones.
     #expect(try run(space, "three").imagesMade == 0)
     for content in ["", "nonsense", String(repeating: "\t", count: 500) + "\n"] {
       try Data(content.utf8).write(to: URL(fileURLWithPath: path))
@@ -155,7 +155,7 @@ import TestSupport
     let path = space.path
     let ids = (0..<8 * 40).compactMap { JobID(digest("\($0)")) }
     DispatchQueue.concurrentPerform(iterations: 8) { writer in
-      // Each has a file of its own open, as processes have.
+      // Each has its own open file, as processes have.
       let store = ImageStore(environment: ["XDG_CACHE_HOME": path + "/cache"])
       for number in 0..<40 {
         store.add([

@@ -73,10 +73,10 @@ import Text
     #expect(after.lastActivity.flatMap(Timestamp.init) != nil)
     #expect(after.json["counts"] == ["total": 5, "done": 3, "failed": 2, "pending": 0])
     #expect(after.json["running"] == false)
-    // An image that is gone is to do again.
+    // An image that was deleted has to be made again.
     unlink(space.folder.images + "/" + (try #require(try space.images().keys.sorted().last)))
     #expect(try RunStatus(space.folder).counts == RunCounts(done: 2, failed: 2, pending: 1))
-    // Looking changes nothing, and needs no right to write.
+    // Reading changes nothing, and needs no permission to write.
     #expect(throws: Never.self) { try RunStatus(space.folder) }
   }
 

@@ -35,7 +35,7 @@ import Testing
     let waiter = Task.detached { try RunLock(folder, patience: .seconds(300)).folder }
     try await Task.sleep(for: .milliseconds(400))
     withExtendedLifetime(lock) {}
-    // Its last use was above, so the lock is given back here at the latest.
+    // Its last use was above, so the lock is released here at the latest.
     _ = consume lock
     #expect(try await waiter.value == folder)
   }
@@ -56,7 +56,7 @@ import Testing
 
   @Test(arguments: ["host here, pid 1, started 2026-01-01T00:00:00.000Z\n", "", "\u{0}\u{0}garbage"])
   func `what is written in a lock that nobody holds is no owner`(text: String) throws {
-    // As a reboot, a power cut or a copy of the folder leaves it; process 1 is always there.
+    // As a reboot, a power cut or a copy of the folder leaves it; process 1 always exists.
     let space = try Workspace()
     _ = try RunLock(space.folder, patience: .seconds(300))
     try Data(text.utf8).write(to: URL(fileURLWithPath: space.folder.lock))

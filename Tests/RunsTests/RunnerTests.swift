@@ -126,7 +126,7 @@ import TestSupport
   @Test func `cells that are one image share one file`() throws {
     let space = try Workspace()
     var jobs = fakeJobs([5, 6, 5, 5])
-    // Not read by DPM++ 2M, so still the same image.
+    // DPM++ 2M does not read it, so it is still the same image.
     jobs[3].settings.eta = 0.5
     let outcome = try space.run(jobs)
     #expect(outcome.imagesMade == 2)
@@ -219,7 +219,7 @@ import TestSupport
         left -= 1
         return left < 0 ? .signal(SIGTERM) : nil
       })
-    // Each image asks once before it begins and at seven stages.
+    // Each image asks once before it begins, and at seven stages.
     #expect(outcome.imagesMade == asks / 8)
     #expect(outcome.stop == .signal(SIGTERM))
     #expect(outcome.counts == RunCounts(done: asks / 8, pending: 2 - asks / 8))

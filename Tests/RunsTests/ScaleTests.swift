@@ -6,7 +6,7 @@ import Testing
 @testable import Runs
 
 @Suite struct ScaleTests {
-  /// Jobs that are made when they are asked for, and count themselves.
+  /// Jobs that are made on request, and count themselves.
   private struct CountedJobs: Sequence {
     final class Counter { var made = 0 }
     let count: Int
@@ -73,7 +73,7 @@ import Testing
     }
     #expect(found == order && Set(order).count == 4000)
     #expect(order.map { $0 % models } == (0..<models).flatMap { Array(repeating: $0, count: 4000 / models) })
-    // One walk for each window of jobs at most.
+    // At most one pass for each window of jobs.
     #expect(jobs.counter.made <= (models == 1 ? 1 : 5) * 4000)
   }
 
@@ -85,7 +85,7 @@ import Testing
     let whole = space.lines(space.folder.journal)
     var lines = whole
     for line in whole {
-      // A line with each of its members missing, and lines cut short.
+      // A line with each of its members missing, and incomplete lines.
       guard case .object(let members) = try JSONValue(parsing: line) else { continue }
       for gap in members.indices {
         lines.append(JSONValue.object(members.enumerated().filter { $0.offset != gap }.map(\.element)).jsonText)
@@ -108,7 +108,7 @@ import Testing
     try space.run(fakeJobs(Array(1...300)) { $0.prompt = String(repeating: "a red fish, ", count: 60) })
     let journal = try Journal(space.folder, on: Disk())
     let order = journal.index.images.sorted { $0.value.line < $1.value.line }.map(\.key)
-    // Each by a reader of its own.
+    // Each by a separate reader.
     let expected = try order.map { try JournalReader(space.folder, journal.index).image($0) }
     #expect(expected.compactMap { $0?.id } == order)
     let reader = JournalReader(space.folder, journal.index)

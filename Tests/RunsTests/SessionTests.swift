@@ -5,7 +5,7 @@ import Settings
 import Synchronization
 import Testing
 
-/// The order of what a session does, with everything outside replaced by parts that write down what they are asked to do.
+/// The order of a session's work, with everything outside replaced by parts that record what they are asked to do.
 @Suite struct SessionTests {
   @Test func `each step of a whole run is durable before the next`() throws {
     let session = try FakeSession()
@@ -165,7 +165,7 @@ import Testing
 
 /// A session with the fake generator, whose parts log what they do.
 private struct FakeSession {
-  /// A run folder, and the models that turn out to be damaged once images are made.
+  /// A run folder, and the models that are found to be damaged when images are made.
   final class Space {
     private let workspace: Workspace
     var damage: Set<String> = []
@@ -246,12 +246,12 @@ private struct FakeSession {
     return try session.run()
   }
 
-  /// The steps that decide about the order: what gets its name, and what is opened to be added to.
+  /// The steps that determine the order: files that get their names, and files that are opened to append.
   private static func line(_ step: Disk.Step, in folder: String) -> String? {
     let name = String(step.path.dropFirst(folder.count + 1))
     switch step.action {
     case .rename, .link:
-      // A machine that is slow enough saves unfinished images.
+      // A slow machine saves unfinished images.
       if name.hasPrefix("checkpoints") { return nil }
       // Without the digits of the identity.
       return "\(step.action) \(name.replacing(/-[0-9a-f]{8}\.png/, with: ".png"))"

@@ -192,7 +192,7 @@ import Text
     #expect(try SeedFile.read([String: Int].self, from: folder) == ["seed": winners[0]])
   }
 
-  // MARK: What others see
+  // MARK: What other commands see
 
   @Test func `the status shows each shard`() throws {
     let jobs = fakeJobs([1, 2, 3, 4])
@@ -247,7 +247,7 @@ import Text
     let space = try Workspace()
     let jobs = fakeJobs([1])
     try space.run(jobs)
-    // The shard failed an hour before, by its clock; then its clock was set back further still.
+    // The shard failed an hour before, by its clock; then its clock was set back even more.
     let id = try #require(try PlanFile.read(space.folder).jobs.first?.id)
     func failure(_ minutesAgo: Int64, _ error: String) -> [UInt8] {
       let time = Timestamp(milliseconds: Timestamp.now().milliseconds - minutesAgo * 60_000)
@@ -264,7 +264,7 @@ import Text
   }
 }
 
-/// Also for tests that run in a process of their own.
+/// Also for tests that run in a separate process.
 @discardableResult
 func runFakeShard(
   _ shard: Shard, _ jobs: [Job], _ generator: FakeGenerator, in folder: RunFolder, on disk: Disk = Disk(),

@@ -7,9 +7,9 @@ import TestSupport
 
 @testable import Runs
 
-/// Images that have steps in common, which are taken once, to the same bytes as if each image were made alone.
+/// Images that have steps in common, which are taken once; the bytes are the same as if each image were made alone.
 @Suite struct SharedWorkTests {
-  /// Random grids over everything that takes effect late, and some that takes effect early; in random order.
+  /// Random grids over everything that takes effect late, and some settings that take effect early; in random order.
   private static func jobs(_ seed: UInt64) -> [Job] {
     var random = SplitMix64(state: seed)
     func some<Value>(_ values: [Value], _ count: ClosedRange<Int>) -> [Value] {
@@ -43,7 +43,7 @@ import TestSupport
     return settings.shuffled(using: &random).enumerated().map { Job(index: $0, axes: [], settings: $1) }
   }
 
-  /// The pixels of a run's images by job.
+  /// The pixels of a run's images, by job.
   private func pixels(_ space: Workspace) throws -> [Int: [UInt8]] {
     try space.manifestJobs().reduce(into: [:]) { pixels, job in
       let (index, file) = (try #require(job["index"] as? Int), try #require(job["file"] as? String))
@@ -119,7 +119,7 @@ import TestSupport
     try run(jobs, generator, in: space)
     #expect(try pixels(space) == expected(jobs))
     let distinct = try SharingGenerator.distinctSteps(jobs)
-    // At most the states that lie where the plan is cut are made again.
+    // At most the states at which the plan is cut are computed again.
     #expect(generator.record.steps.count <= distinct + 2 * 7)
     #expect(try checkpoints(space).isEmpty)
   }
@@ -138,7 +138,7 @@ import TestSupport
   }
 
   @Test func `jobs that only seem to have something in common are made alone`() throws {
-    // Nothing is known about a generator that does not say what takes effect when.
+    // If a generator does not say when its changes take effect, nothing is shared.
     let jobs = fakeJobs([1, 1]) { $0.vae = ModelReference(name: "bright", path: "/vaes/bright") }
     let list = try JobList(jobs) { try FakeGenerator(log: "/dev/null").ingredients(for: $0) }
     #expect(list.sharedWork(changes: { _ in nil }, where: { _ in true }).isEmpty)

@@ -5,12 +5,12 @@ import JSON
 import Runs
 import Settings
 
-/// Makes images whose pixels are a function of everything that took effect, each at its own call or stage, and counts the
-/// different states that it steps to. Images of equal prefixes go through equal states.
+/// Makes images whose pixels are a function of everything that took effect, each change at its own call or stage, and counts
+/// the different states. Images with equal prefixes have equal states.
 struct SharingGenerator: ImageGenerator {
   /// What was done, shared by all copies.
   final class Record {
-    /// Each step that was taken, by the state after it.
+    /// Each step that was taken, as the state after it.
     var steps: [[UInt8]] = []
   }
 
@@ -105,7 +105,7 @@ struct SharingGenerator: ImageGenerator {
 
   private static func digest(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(bytes)) }
 
-  /// The image of settings, made alone.
+  /// The image with these settings, made alone.
   static func alone(_ settings: ImageSettings) throws -> RGBImage {
     try SharingGenerator().generate(settings, resuming: nil) { _, _ in }
   }

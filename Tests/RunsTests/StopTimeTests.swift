@@ -18,7 +18,7 @@ import Testing
   func `other text is no time of day`(text: String) { #expect(TimeOfDay(text) == nil) }
 
   @Test func `a time of day means the next time that the clock shows it`() throws {
-    // Whatever the zone is: the same time of day as now, a little later and a little earlier.
+    // In every time zone: the same time of day as now, a little later and a little earlier.
     for now in stride(from: 1_700_000_000, to: 1_700_000_000 + 400 * 86400, by: 7 * 3600 + 61) {
       var seconds = time_t(now)
       var fields = tm()
@@ -26,7 +26,7 @@ import Testing
       let text = [fields.tm_hour, fields.tm_min, fields.tm_sec].map { $0 < 10 ? "0\($0)" : "\($0)" }
       let time = try #require(TimeOfDay(text.joined(separator: ":")))
       let next = time.next(after: now)
-      // A day, unless the clocks change between summer and winter time.
+      // A day, unless daylight saving time begins or ends.
       #expect(abs(next - now - 86400) <= 3600)
       #expect(abs(time.next(after: now - 5) - now) <= 3600)
     }
@@ -40,7 +40,7 @@ import Testing
     let end = until.next(after: 1_700_000_000)
     clock.withLock { $0 = end - 1 }
     #expect(stop.request == nil)
-    // Put back: the time comes later, and is not taken for the next day's.
+    // If the clock is set back, the time comes later, and is not confused with the next day's.
     clock.withLock { $0 = 1_600_000_000 }
     #expect(stop.request == nil)
     clock.withLock { $0 = end }

@@ -21,7 +21,7 @@ import Testing
 
   private func isThere(_ name: String) -> Bool { access(space.folder.file(name), F_OK) == 0 }
 
-  /// What shards of this machine leave, whichever file they were writing.
+  /// What shards of this machine leave, for every file that they may have been writing.
   private static let leftByShards = [
     "plan.jsonl", "seeds.json", "recipe.yaml", "progress-0-of-2.json", "preview-0.png",
     "images/00000-1-0123abcd.png",
@@ -33,16 +33,16 @@ import Testing
     return "\(folder).\(path.lastPathComponent).12-\(TemporaryFile.machine)-a1b2-3.shard.tmp"
   }
 
-  /// What runs leave that have the folder to themselves.
+  /// What runs leave that are alone in the folder.
   private static let leftByRuns = [
     ".manifest.json.9.tmp", "images/.00000-1-0123abcd.png.9.tmp", "responses/.0.json.9.tmp",
     "outbox/.000000000001-0.json.9.tmp",
     "thumbs/.00000-1-0123abcd.png.9.tmp", "restored/.00000-1-0123abcd.png.9.tmp",
   ]
 
-  /// Of another machine, whose locks cannot be seen: it may be at work.
+  /// A file of another machine, whose locks cannot be seen: that machine may be working.
   private static let elsewhere = ".plan.jsonl.12-othermachine-a1b2-3.shard.tmp"
-  /// As programs of before wrote it.
+  /// The form that earlier versions of the program wrote.
   private static let older = "images/.00000-1-0123abcd.png.12-a1b2-3.shard.tmp"
 
   @Test func `a shard removes what killed shards left, and nothing else`() throws {

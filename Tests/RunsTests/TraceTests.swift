@@ -25,7 +25,7 @@ import Text
       #expect(line["index"] == "\(job["index"] as? Int ?? -1)")
       let pace = try #require(line["seconds_per_step"].flatMap(Double.init))
       #expect(pace >= 0 && pace <= 60)
-      // This process holds more than a mebibyte.
+      // This process uses more than one mebibyte.
       #expect(try #require(line["peak_memory_mib"].flatMap(Int.init)) > 1)
       let path = space.folder.file(try #require(line["file"]))
       #expect(line["file_bytes"].flatMap(Int64.init) == (try FileMark(path: path).size))
@@ -84,7 +84,7 @@ import Text
     #expect(seen.last??.number == 2 && seen.last??.count == 2 && seen.last??.index == 1)
     #expect(seen.last??.secondsLeft == 12 && seen.last??.secondsPerStep == 0.5)
     #expect(seen.contains { $0?.stage == "sampling" && $0?.steps == 3 })
-    // What a killed process left behind is not believed.
+    // What a killed process left is not used.
     #expect(access(space.folder.progress, F_OK) == 0)
     #expect(try RunStatus(space.folder).current == nil)
     file.close()

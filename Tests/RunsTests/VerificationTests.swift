@@ -7,9 +7,9 @@ import TestSupport
 
 @testable import Runs
 
-/// Folders that were damaged in every way, and how `verify` reports and repairs them.
+/// Folders that were damaged in many ways, and how `verify` reports and repairs them.
 @Suite struct VerificationTests {
-  /// A run of three seeds, of which the last fails.
+  /// A run of three seeds; the last one fails.
   private func space() throws -> Workspace {
     let space = try Workspace()
     var generator = space.generator
@@ -18,8 +18,8 @@ import TestSupport
     return space
   }
 
-  /// What is found with the lock in hand: a process that another test is just starting may hold it for an instant too,
-  /// and a run would seem to be active.
+  /// What is found while the lock is held: another test that is starting a process may hold the lock for a very short time too,
+  /// and then a run would seem to be active.
   private func verified(_ space: Workspace) throws -> Verification {
     let lock = try RunLock(space.folder, patience: .seconds(300))
     return try Verification(space.folder, lock: lock)
@@ -37,7 +37,7 @@ import TestSupport
     try change(&bytes)
     try Data(bytes).write(to: URL(fileURLWithPath: path))
     guard keepingTime else { return }
-    // To the nanosecond, which Foundation's dates do not hold.
+    // To the nanosecond, which Foundation's dates cannot represent.
     var old = [status.st_atim, status.st_mtim]
     utimensat(AT_FDCWD, path, &old, 0)
     _ = times
@@ -84,7 +84,7 @@ import TestSupport
       let size = before.values.map(\.count)
       try rewrite(path) { bytes in
         bytes = Array(try Data(contentsOf: URL(fileURLWithPath: other)))
-        // The same length, by bytes after the end, if need be.
+        // The same length; if necessary, with bytes after the end.
         bytes += Array(repeating: 0, count: max(0, size.max()! - bytes.count))
       }
       try #require(size.allSatisfy { $0 == size[0] })
@@ -94,14 +94,14 @@ import TestSupport
     #expect(verification.findings.count == 1)
     #expect(finding.kind == kind && finding.file == file && finding.index == 1)
     #expect(finding.text.hasPrefix("\(file) (job 1): "))
-    // As the next run finds it, and as status says.
+    // As the next run finds it, and as `status` counts it.
     let isSeen = damage != "altered unseen"
     #expect(verification.counts == RunCounts(done: isSeen ? 1 : 2, failed: 1, pending: isSeen ? 1 : 0))
     #expect(try RunStatus(space.folder).counts == verification.counts)
     #expect(finding.remedy.hasPrefix("the next run") == isSeen)
     if damage == "a folder" { rmdir(path) }
 
-    // Where a run sees the damage by itself, it makes the image again; where not, repair makes it see.
+    // If a run sees the damage by itself, it makes the image again; otherwise, `--repair` makes sure that it does.
     var generator = space.generator
     generator.failingSeeds = [3]
     if !isSeen { #expect(try space.run(fakeJobs([1, 2, 3]), generator).imagesMade == 0) }
@@ -191,7 +191,7 @@ import TestSupport
       bytes += Array((first.replacingOccurrences(of: id, with: String(repeating: "a", count: 64)) + "\n").utf8)
     }
     let verification = try verified(space)
-    // What the identity is made of is the first image's.
+    // The parts of the identity are the first image's.
     #expect(verification.findings.map(\.kind) == [.duplicate, .identity])
     #expect(verification.findings[0].text.contains("two images"))
   }
@@ -202,7 +202,7 @@ import TestSupport
     let before = try space.images()
     let lines = space.lines(space.folder.journal)
     let files = try lines.map { try #require(try JSONValue(parsing: $0)["file"]?.text) }
-    // As if the second image had been noted under the first one's name.
+    // As if the second image had been noted with the first one's name.
     try rewrite(space.folder.journal) { bytes in
       bytes = Array("\(lines[0])\n\(lines[1].replacingOccurrences(of: files[1], with: files[0]))\n".utf8)
     }
@@ -213,7 +213,7 @@ import TestSupport
       try verification.repair(lock)
     }
     #expect(try space.images() == before)
-    // The second one is there under its own name, and taken in.
+    // The second one exists with its own name, and is adopted.
     #expect(try space.run(fakeJobs([1, 2])).imagesMade == 0)
     #expect(try verified(space).isClean)
   }
@@ -221,7 +221,7 @@ import TestSupport
   @Test func `a manifest is compared with plan and journal, whatever wrote it`() throws {
     let space = try space()
     #expect(try verified(space).isClean)
-    // Another program's form of the same manifest is the same manifest.
+    // Another program may write the same manifest in another form.
     let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: space.folder.manifest)))
     try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
       .write(to: URL(fileURLWithPath: space.folder.manifest))

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// In which order jobs are done, so that weights are loaded rarely, and that nothing else shows that order.
+/// The order in which jobs are done, so that weights are loaded rarely, and that this order is not visible anywhere else.
 @Suite struct WorkOrderTests {
   /// The weights that a job needs in memory.
   struct Weights: Hashable {
@@ -19,12 +19,12 @@ import TestSupport
     }
   }
 
-  /// How often weights change on the way through some jobs; the first job loads them.
+  /// How often weights change in a sequence of jobs; the first job loads them.
   struct Switches: Equatable {
     var models = 0
-    /// Where the model stays.
+    /// Changes without the model.
     var loras = 0
-    /// Where model and LoRAs stay.
+    /// Changes without model and LoRAs.
     var vaes = 0
 
     init(_ jobs: [ImageSettings]) {
@@ -42,7 +42,7 @@ import TestSupport
     }
   }
 
-  /// A grid of seeds, VAEs, LoRAs and models, whose last axis is the model, as it should not be worked.
+  /// A grid of seeds, VAEs, LoRAs and models, where the last axis is the model: the worst order for the work.
   static let jobs: [Job] = {
     var jobs: [Job] = []
     for _ in 1...2 {
@@ -54,7 +54,7 @@ import TestSupport
             job.settings.model = ModelReference(name: model, path: "/models/\(model)")
             job.settings.vae = ModelReference(name: vae, path: "/vaes/\(vae)")
             job.settings.prompt = lora
-            // Prompts that may name networks have folders to look for them in.
+            // Prompts that may name networks have the folders to search.
             job.settings.adapterFolders = ["/"]
             jobs.append(job)
           }
@@ -75,13 +75,13 @@ import TestSupport
     let done = done(space)
     #expect(Switches(Self.jobs.map(\.settings)).models == 36)
     #expect(done.count == 36)
-    // Each model once; each of its LoRAs once, which change most of its layers; and a VAE for each of these.
+    // Each model once; each of its LoRAs once, since they change most of its layers; and a VAE for each of these.
     var expected = Switches([])
     (expected.models, expected.loras, expected.vaes) = (3, 3 * 2, 3 * 3)
     #expect(Switches(done) == expected)
     // The first that are asked for come first.
     #expect(done.map(\.model.name) == ["first", "second", "third"].flatMap { Array(repeating: $0, count: 12) })
-    // Everything that people see is in written order.
+    // Everything that users see is in written order.
     #expect(try space.manifestJobs().map { $0["index"] as? Int } == Array(0..<36))
     #expect(
       try space.manifestJobs().map { ($0["parameters"] as? [String: Any])?["model"] as? String }
@@ -163,7 +163,7 @@ import TestSupport
           defer { begun = true }; return !begun
         })
       else { return }
-      // The same shard, elsewhere, is faster.
+      // The same shard, in another process, is faster.
       _ = try? runFakeShard(shard, others, FakeGenerator(log: path + "/other"), in: folder)
     }
     let outcome = try runFakeShard(shard, jobs, generator, in: space.folder)

@@ -57,7 +57,7 @@ import Testing
     return abs(Double(x.values[0]) / exact - 1)
   }
 
-  /// The exact model of images that are noise of this deviation.
+  /// The exact model for images that are noise with this deviation.
   private static func gaussian(_ deviation: Double) -> ToyModel<Never> {
     let variance = Float(deviation * deviation)
     let training = TrainingSchedule()
@@ -81,7 +81,7 @@ import Testing
 
   @Test(
     arguments: [
-      // Evenly spaced in time, few steps see the steep end near no noise, so multistep methods show less than their
+      // With steps evenly spaced in time, few are at the steep end near zero noise, so multistep methods show less than their
       // order.
       (SamplerID.ddim, UniPCOptions(), 1.0), (.plms, UniPCOptions(), 1.5), (.uniPC, UniPCOptions(), 1.5),
       (.uniPC, UniPCOptions(variant: .bh2, order: 2), 1.5), (.uniPC, UniPCOptions(skipType: .logSNR), 3),
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test func `the Lagrange basis is integrated exactly`() {
-    // t³ through its own values at four nodes, and 1 at two: the integrals of the interpolating polynomials.
+    // t³ from its own values at four nodes, and 1 from two: the integrals of the interpolating polynomials.
     let nodes = [3.0, 4.5, 5, 8]
     let cube = nodes.indices.reduce(0) {
       $0 + pow(nodes[$1], 3) * LMS.lagrangeIntegral($1, nodes: nodes, from: 3, to: 2)

@@ -16,7 +16,7 @@ import Testing
         "\(family), \(sampler.rawValue), \(schedule), \(steps) steps, seed \(seed), \(rng), strength \(strength ?? 1)"
       }
 
-      /// The settings of a job that the case is a pass of.
+      /// The settings of a job with this pass.
       var job: PassSettings {
         var job = PassSettings()
         job.model = ModelReference(name: "model", path: "/model", family: family)
@@ -48,7 +48,7 @@ import Testing
     let curves: [Curve]
   }
 
-  /// The denoised latent of a velocity that is nonlinear in x and depends on σ.
+  /// The denoised latent for a velocity that is nonlinear in x and depends on σ.
   static func toy(_ x: Latent, _ sigma: Float) -> Latent {
     let output = Latent(shape: x.shape, values: x.values.map { 1.5 * $0 / (1 + $0.magnitude) + sigma * 0.25 })
     return Prediction.flow.denoised(x, output: output, sigma: sigma)
@@ -63,7 +63,7 @@ import Testing
       predict: { x, _ in GuidedNoise(guided: x, unconditional: x) })
   }
 
-  /// Those of k-diffusion.
+  /// The levels of k-diffusion.
   static let samplers = SamplerID.allCases.filter { $0.runsInFlow && $0 != .erSDE && $0 != .resMultistep }
 
   @Test(arguments: samplers)
@@ -124,7 +124,7 @@ import Testing
       #expect(
         maxDifference(sigmas(family, schedule, values.count - 1), values) < 1e-6, "\(family), \(schedule)")
     }
-    // A shift of 1 leaves the noise levels as they are.
+    // A shift of 1 does not change the noise levels.
     #expect(maxDifference(sigmas(.flux1Schnell, .simple, 4, shift: 1), [1, 0.75, 0.5, 0.25, 0]) < 1e-6)
     #expect(maxDifference(sigmas(.klein, .flux2, 4, shift: 1), [1, 0.75, 0.5, 0.25, 0]) < 1e-6)
   }

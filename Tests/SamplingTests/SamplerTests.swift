@@ -49,7 +49,7 @@ import Testing
       // In a step from 14.6 to 0.03 almost the whole noise level is added back as noise, and the small rest is a
       // difference of nearly equal numbers: the last bit of PyTorch's square root changes it by 1 %.
       let isExtreme = row.steps == 2
-      // Besides the schedule's last bits, log and exp of a sigma are rounded once more or once less than in PyTorch.
+      // In addition to the schedule's last bits, log and exp of a sigma are rounded one time more or less than in PyTorch.
       // An adaptive step's length comes from a sum of squares, whose last bits PyTorch rounds in another order.
       let callsMay: Float = isExtreme ? 2e-2 : sampler == .dpmAdaptive ? 1e-3 : 1e-6
       #expect(maxRelativeDifference(calls, fixture[row.calls]) < callsMay, "\(row)")
@@ -79,8 +79,7 @@ import Testing
     Published(
       sampler: .euler, options: SamplerOptions(sChurn: 2), calls: 6, draws: 6, result: [-0.233595832, -0.611954225]),
     Published(sampler: .eulerAncestral, calls: 6, draws: 5, result: [-0.391515743, -0.602983433]),
-    // Published with an s_noise of 1.1, which the webui does not pass on. Here the noise itself is larger by that
-    // factor.
+    // Published with an s_noise of 1.1, which the webui does not pass on. Here, the noise itself is multiplied by this factor.
     Published(
       sampler: .eulerAncestral, options: SamplerOptions(eta: 0.5), noiseScale: 1.1, calls: 6, draws: 5,
       result: [0.507206283, -0.632749835]),
@@ -209,7 +208,7 @@ import Testing
       id, options: SamplerOptions(etaDDIM: eta), sigmas: [], steps: steps, training: TrainingSchedule())
     let run = Self.run(sampler, sigmas: [])
     #expect(run.timesteps == timesteps)
-    // Noise is drawn whether or not it is used.
+    // Noise is drawn even if it is not used.
     #expect(run.draws == (id == .plms ? 0 : run.calls))
     #expect(maxDifference(run.x, result) < 3e-6)
   }

@@ -51,7 +51,7 @@ import Testing
     #expect(TrainingSchedule(job) == training)
     job.enableQuantization = true
     #expect(TrainingSchedule(job) == quantized)
-    // Each level has its own timestep; beyond the ends, it is that of the end.
+    // Each level has its own timestep; beyond the ends, it is the timestep of the end.
     for index in [0, 1, 500, 998, 999] {
       #expect(quantized.timestep(forSigma: quantized.sigmas[index]) == Float(index))
     }

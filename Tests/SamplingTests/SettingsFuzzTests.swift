@@ -4,9 +4,9 @@ import TestSupport
 
 @testable import Sampling
 
-/// Sampling with random settings within their documented ranges: none may end the process, or keep it for ever.
+/// Sampling with random settings in their documented ranges: no settings may end the process or make it run forever.
 @Suite struct SettingsFuzzTests {
-  /// Random settings: most are at their default, the others anywhere in their range, its ends more often than the rest.
+  /// Random settings: most have their default, the others any value in their range, more often its ends.
   private struct Draws {
     var random: SplitMix64
 
@@ -21,7 +21,7 @@ import TestSupport
       settings.steps = [1, 2, 3, 4, 19, 20, 36, 37].randomElement(using: &random) ?? 1
       if let hires = settings.hires {
         settings.hires?.steps = min(hires.steps, 30)
-        // A tiny strength takes the last part of a schedule of up to a million steps, which is sound but slow.
+        // A tiny strength takes the last part of a schedule of up to a million steps, which is correct but slow.
         if hires.denoisingStrength < 0.02 { settings.hires?.denoisingStrength = 0.02 }
       }
       (settings.width, settings.height) = (16, 24)
@@ -64,7 +64,7 @@ import TestSupport
     }
   }
 
-  /// The fake network behind what a denoiser asks the training for in each call.
+  /// The fake network with the training values that a denoiser asks for in each call.
   private static func model(_ training: TrainingSchedule, _ sampler: SamplerID) -> ToyModel<Never> {
     ToyModel(
       denoise: { x, sigma, timestep in
@@ -97,7 +97,7 @@ import TestSupport
         settings.extraNoise = image.hires?.extraNoise
         guard SamplingLoop.hasFiniteLevels(settings, training: training) else {
           refused += 1
-          // Such a loop is never taken, but estimates ask for its steps.
+          // A loop with these settings is never run, but estimates ask for its steps.
           _ = SamplingLoop.stepCount(settings, training: training)
           continue
         }
@@ -112,7 +112,7 @@ import TestSupport
           loop.step(model: Self.model(training, pass.sampler))
           steps += 1
         }
-        // Samplers with a fixed number of steps know it; the adaptive one may need more than this test gives it.
+        // Samplers with a fixed number of steps know it; the adaptive one may need more steps than this test allows.
         #expect(loop.isFinished || pass.sampler == .dpmAdaptive || loop.stepCount > 40, "\(settings)")
       }
     }
@@ -128,7 +128,7 @@ import TestSupport
         training: TrainingSchedule())
     }
     let (upward, downward) = (sigmas(20, 14.6), sigmas(14.6, 20))
-    // As in the webui: the least and the greatest of the sigmas above 0.
+    // As in the webui: the smallest and the largest of the sigmas above 0.
     #expect(NoiseRange(upward)?.low == upward.filter { $0 > 0 }.min())
     #expect(NoiseRange(upward)?.high == upward.max())
     #expect(NoiseRange(upward) == NoiseRange(upward.reversed()))

@@ -1,6 +1,6 @@
 import Sampling
 
-/// A model made of two functions.
+/// A model that consists of two functions.
 struct ToyModel<Failure: Error>: GuidedModel {
   var denoise: (_ x: Latent, _ sigma: Float, _ timestep: Float?) throws(Failure) -> Latent
   var predict: (_ x: Latent, _ timestep: Float) throws(Failure) -> GuidedNoise

@@ -2,7 +2,7 @@ import JSON
 import Settings
 import Testing
 
-/// What goes into the identity of images of models that are trained by flow matching.
+/// What is part of the identity of images from models that are trained by flow matching.
 @Suite struct FamilyIdentityTests {
   private func settings(_ family: FamilyID) -> ImageSettings {
     var settings = ImageSettings()

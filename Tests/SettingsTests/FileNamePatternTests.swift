@@ -5,7 +5,7 @@ import Text
 
 @testable import Settings
 
-/// Names of image files: what patterns mean, and that every name is one that every file system takes.
+/// Names of image files: the meaning of patterns, and that every file system accepts every name.
 @Suite struct FileNamePatternTests {
   private func image(_ change: (inout ImageSettings) -> Void = { _ in }, axes: [(String, String)] = []) -> NamedImage {
     var settings = ImageSettings()
@@ -35,7 +35,7 @@ import Text
 
   // MARK: Words
 
-  /// The values are what the webui's `FilenameGenerator` gives for the same image.
+  /// The values that the webui's `FilenameGenerator` gives for the same image.
   @Test(arguments: [
     ("[seed]", "42"), ("[Seed]-[STEPS]", "42-20"), ("[cfg]", "7.0"), ("[width]x[height]", "512x512"),
     ("[sampler]", "DPM++ 2M"), ("[scheduler]", "Karras"), ("[model_name]", "v1-5"), ("[model_hash]", "0123456789"),
@@ -126,7 +126,7 @@ import Text
     }
   }
 
-  /// The rules of Windows, macOS and Linux together, written down apart from the program.
+  /// The rules of Windows, macOS and Linux together, written independently of the program.
   private static func isSafe(_ name: String) -> Bool {
     let stem = name.split(separator: ".", omittingEmptySubsequences: false)[0].trimmingCharacters(in: .whitespaces)
     let devices = #"^(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])$"#

@@ -34,7 +34,7 @@ import Testing
     )
     #expect(!before.contains("text_repair"))
     #expect(after.replacing("\"text_repair\":1,", with: "") == before)
-    // Of families that stopped repairing text.
+    // Families that no longer repair text.
     var unrepaired = sampleIngredients
     unrepaired.textRepair = 0
     #expect(Set([unrepaired, repaired, sampleIngredients].map { JobID(settings, $0) }).count == 3)
@@ -254,7 +254,7 @@ import Testing
     #expect(changes { $0.hires?.prompt = "x" })
     #expect(changes { $0.hires?.negativePrompt = "x" })
     #expect(changes { $0.hires?.tokenMergingRatio = 0.5 })
-    // Without a refiner, the refiner's pass has no effect; neither has the name of a checkpoint.
+    // Without a refiner, the refiner's pass has no effect, and neither has the name of a checkpoint.
     #expect(!changes { $0.hires?.refinerPass = .both })
     #expect(!changes { $0.hires?.checkpoint = .demo })
     var ingredients = sampleIngredients

@@ -22,7 +22,7 @@ import Testing
     var info = SeedText(.text, .digits)
     for number in 0..<24 {
       var settings = random.next(sampler)
-      // What is looked for must not be confused with what the user wrote.
+      // The text that is searched must not be confused with the user's text.
       if number % 3 == 0 {
         settings.prompt += " 111111111111111111 \(String(repeating: "x", count: 24)) 33333333333333"
       }
@@ -33,40 +33,40 @@ import Testing
       for (index, seed) in Self.seeds.enumerated() {
         settings.seed = seed
         sequence.note(settings, ingredients)
-        func of(_ places: SeedText.Places) -> ImageSettings {
+        func of(_ slots: SeedText.Slots) -> ImageSettings {
           var settings = settings
-          settings.seed = places.seed
+          settings.seed = slots.seed
           return settings
         }
         func check(
-          _ text: inout SeedText, _ places: SeedText.Places, _ body: (SeedText.Places, inout JSONWriter) -> Void
+          _ text: inout SeedText, _ slots: SeedText.Slots, _ body: (SeedText.Slots, inout JSONWriter) -> Void
         ) {
           var writer = JSONWriter()
           writer.array { writer in
             writer.integer(1)
-            text.write(places, of: sequence.group, to: &writer, body)
+            text.write(slots, of: sequence.group, to: &writer, body)
             writer.integer(2)
           }
           let alone = written { writer in
             writer.array { writer in
               writer.integer(1)
-              body(places, &writer)
+              body(slots, &writer)
               writer.integer(2)
             }
           }
           #expect(writer.bytes == alone, "\(String(decoding: alone, as: UTF8.self))")
         }
-        let places = SeedText.Places(seed: seed)
-        check(&planned, places) { of($0).writePlanned(to: &$1) }
-        check(&shown, places) { SettingsInUse(of($0), ingredients).writeShown(to: &$1) }
-        check(&text, places) { $1.string(Infotext(of($0), ingredients, version: "1.2.3").text) }
+        let slots = SeedText.Slots(seed: seed)
+        check(&planned, slots) { of($0).writePlanned(to: &$1) }
+        check(&shown, slots) { SettingsInUse(of($0), ingredients).writeShown(to: &$1) }
+        check(&text, slots) { $1.string(Infotext(of($0), ingredients, version: "1.2.3").text) }
         // Not every image has been made.
         if index % 3 == 1 { continue }
         let infotext = index == 4 ? "an \"older\"\ntext, \\ 日本" : Infotext(settings, ingredients, version: "1.2.2").text
-        check(&info, SeedText.Places(seed: seed, texts: [infotext, "2026013123595\(index)"])) { places, writer in
+        check(&info, SeedText.Slots(seed: seed, texts: [infotext, "2026013123595\(index)"])) { slots, writer in
           writer.value(
             GenerationInfo.json(
-              of(places), ingredients, infotext: places.texts[0], version: "1.2.3", timestamp: places.texts[1]))
+              of(slots), ingredients, infotext: slots.texts[0], version: "1.2.3", timestamp: slots.texts[1]))
         }
       }
     }

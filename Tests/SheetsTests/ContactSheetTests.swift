@@ -5,7 +5,7 @@ import Sheets
 import Testing
 import TestSupport
 
-/// Decodes sheets of images in one colour each: the colours show which image is where.
+/// Decodes sheets of images that have one colour each: the colours show the position of each image.
 @Suite struct ContactSheetTests {
   private let folder: TemporaryFolder
 

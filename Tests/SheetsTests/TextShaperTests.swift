@@ -49,7 +49,7 @@ import Testing
     #expect(try shaped("e\u{301}") == glyphs("\u{E9}"))
   }
 
-  /// Lines and their visual order from left to right, by hand after the rules of Unicode Standard Annex #9.
+  /// Lines and their visual order from left to right, written by hand from the rules of Unicode Standard Annex #9.
   @Test(arguments: [
     ("abc", "abc", false), ("אבג", "גבא", true), ("abc אבג def", "abc גבא def", false), ("אבג abc", "abc גבא", true),
     ("עד 100 x", "x 100 דע", true), ("(אב)", "(בא)", true), ("seed: 7, אב", "seed: 7, בא", false),

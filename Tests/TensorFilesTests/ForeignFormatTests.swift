@@ -4,9 +4,9 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Files that are no models, or models of other programs, under the names of models.
+/// Files that are not models, or models of other programs, with the names of models.
 struct ForeignFormatTests {
-  /// The first bytes, and a part of what the file is called.
+  /// The first bytes, and a part of the format's name.
   static let files: [(bytes: [UInt8], found: String)] = [
     (Array("<!DOCTYPE html><html></html>".utf8), "a web page"),
     (Array("\n\n <!doctype html>".utf8), "a web page"),

@@ -4,19 +4,19 @@ import TestSupport
 
 @testable import TensorFiles
 
-/// Malicious pickles. Nothing in them may run, and each is an error that says why,
-/// at once and without taking memory.
+/// Malicious pickles. No code in them may run, and each is an error with the reason, which is found fast and without much
+/// memory.
 struct HostilePickleTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// What opening a file says; `bytes` are its whole content.
+  /// The message when the file is opened; `bytes` are its whole content.
   private func message(_ bytes: [UInt8], as name: String = "model.ckpt") throws -> String {
     let path = try folder.write(name, bytes)
     let started = ContinuousClock.now
     let error = #expect(throws: TensorFileError.self) { try TensorFile(path: path) }
-    // Without a limit it would be hours.
+    // Without a limit, this would take hours.
     #expect(ContinuousClock.now - started < .seconds(300))
     let text = "\(try #require(error))"
     #expect(text.hasPrefix(path) && text.utf8.count < 1000, "\(text.prefix(2000))")
@@ -75,7 +75,7 @@ struct HostilePickleTests {
     let bytes = pickle.unicodeScalars.map { UInt8($0.value) }
     for container in [archive([0x80, 2] + bytes), [0x80, 2] + bytes, [0x80, 4] + bytes, bytes] {
       #expect(try message(container).contains(reason))
-      #expect(try message(container, as: "model.pt").contains("nothing in the file was run"))
+      #expect(try message(container, as: "model.pt").contains("nothing in it was run"))
     }
   }
 
@@ -266,7 +266,7 @@ struct HostilePickleTests {
 
   @Test func `the storages of a legacy file are checked against the file`() throws {
     let whole = [UInt8](try Fixtures.data("Weights/containers/legacy.ckpt"))
-    // The file is damaged wherever it is cut off.
+    // The file is damaged, wherever it ends.
     for count in stride(from: 1, to: whole.count, by: 7) {
       #expect(try message(Array(whole.prefix(count))).contains("damaged"), "\(count) bytes")
     }

@@ -54,7 +54,7 @@ struct SafetensorsFileTests {
     #expect(file.tensors.isEmpty)
   }
 
-  /// As the library's own reader does; tried with version 0.8.0.
+  /// As the library's own reader does; tested with version 0.8.0.
   @Test(arguments: [" ", "\n\t \r", String(repeating: " ", count: 100)])
   func `blanks before the header and null as its metadata are read`(blanks: String) throws {
     let folder = try TemporaryFolder()

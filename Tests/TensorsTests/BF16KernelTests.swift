@@ -6,7 +6,7 @@ import TestSupport
 
 /// Every bfloat16 slot of every instruction set of this machine, compared with portable C, with guards around every output.
 @Suite struct BF16KernelTests {
-  /// Products of two bfloat16 numbers are exact in float32, so sums differ by their order only, like sums of floats. A result
+  /// Products of two bfloat16 numbers are exact in float32, so sums differ only by their order, like sums of floats. A result
   /// in bfloat16 may be rounded to the other neighbour.
   @Test(arguments: Kernels.accelerated, ProductShape.all)
   func `products agree with portable C`(kernels: Kernels, shape: ProductShape) {

@@ -20,7 +20,7 @@ extension ElementType {
   /// The possible result types of operations on this type.
   var results: [ElementType] { self == .fp32 ? [.fp32] : ElementType.allCases }
 
-  /// How much a result may differ, relative to the largest one. In floats, sums in another order differ.
+  /// How much a result may differ, relative to the largest one. In floats, sums differ if their order differs.
   var rounding: Float { self == .fp32 ? 1e-5 : 0x1.1p-8 }
 }
 
@@ -30,7 +30,7 @@ extension Double {
 
 /// Whole operations, compared with the formula in double precision.
 @Suite struct ComputeTests {
-  /// In bfloat16 only the result is rounded, to 8 bits.
+  /// In bfloat16, only the result is rounded, to 8 bits.
   @Test(arguments: Kernels.available, ConvolutionShape.all)
   func `a convolution agrees with the formula`(kernels: Kernels, shape: ConvolutionShape) {
     for elementType in ElementType.allCases {

@@ -15,7 +15,7 @@ import TestSupport
     AttentionShape(queries: 49, keys: 257, heads: 1, width: 160, mask: .none),
   ]
 
-  /// Every set of this machine, those without fast bytes too: the kernel is the same.
+  /// Every instruction set of this machine, including those without fast bytes: the kernel is the same.
   private static func output(
     _ shape: AttentionShape, _ q: [Float], _ k: [Float], _ v: [Float], _ compute: Compute
   ) throws -> [UInt16] {
@@ -30,7 +30,7 @@ import TestSupport
 
   private static func rounded(_ values: [Float]) -> [Float] { values.map { widened(narrowed($0)) } }
 
-  /// The root of the mean square of the differences, relative to that of the expected values.
+  /// The root mean square of the differences, relative to that of the expected values.
   private static func relativeError(_ found: [UInt16], _ expected: [Float]) -> Float {
     var (squares, differences) = (0.0, 0.0)
     for (found, expected) in zip(found.map(widened), expected) {

@@ -47,7 +47,7 @@ import TestSupport
 
     #expect(Kernels.checked([portable, Self.best], memory).kernels.name == Self.best.name)
     #expect(memory.has(Self.best.name))
-    // What is remembered counts: the comparison is not repeated.
+    // The stored result counts: the comparison is not repeated.
     #expect(Kernels.checked([portable, bad], memory).kernels.name == Self.best.name)
     #expect(!CheckedSets(folder: path, version: "1.1").has(Self.best.name))
     #expect(!CheckedSets(folder: path, version: "1.0", processor: "another").has(Self.best.name))

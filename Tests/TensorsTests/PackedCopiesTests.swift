@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// Copies of packed networks: the same bits as packing again, and no copy at all rather than a wrong one.
+/// Copies of packed networks: they give the same bits as packing again, and a wrong copy is never used.
 @Suite struct PackedCopiesTests {
   private let folder: TemporaryFolder
 
@@ -96,7 +96,7 @@ import TestSupport
       try data.write(to: URL(fileURLWithPath: file))
       #expect(PackedFile(path: file, key: "one") == nil)
     }
-    // It is replaced by the next start.
+    // The next start replaces it.
     write("one")
     #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == whole)
   }

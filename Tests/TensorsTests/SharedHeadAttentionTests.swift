@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// Attention of language models: heads that share keys, a bias by distance, keys that are only the first tokens.
+/// Attention of language models: heads that share keys, a bias by distance, and only the first tokens as keys.
 @Suite struct SharedHeadAttentionTests {
   struct Shape: Sendable {
     let tokens: Int
@@ -43,7 +43,7 @@ import TestSupport
       func value(_ head: Int, _ distance: Int) -> Float {
         biases[head * (2 * shape.tokens + 5) + distance + shape.tokens + 2]
       }
-      // Made for more tokens than there are, as for several texts of different lengths.
+      // Made for more tokens than there are, as for several texts with different lengths.
       let bias = shape.hasBias ? DistanceBias(count: shape.tokens + 2, heads: shape.heads, value: value) : nil
       let source = KeysValues(
         keys: k, values: v, image: 0, heads: shape.keyHeads, count: shape.keys, compute: compute)

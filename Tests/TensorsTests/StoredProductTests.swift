@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import Tensors
 
-/// Random rows in a file's form, with finite scales.
+/// Random rows in a file's format, with finite scales.
 struct StoredRowsSample {
   let form: StoredWeights
   let outputs: Int

@@ -14,7 +14,7 @@ import TestSupport
 
   private func floats(_ name: String) throws -> [Float] { try #require(file.tensors[name]).floats() }
 
-  /// A sequence; what follows the tokens are its channels.
+  /// A sequence; the dimensions after the tokens are its channels.
   private func sequence(_ name: String, _ compute: Compute) throws -> Tensor {
     let shape = try #require(file.tensors[name]).shape
     return compute.tensor([shape[0], shape.dropFirst().reduce(1, *)], try floats(name))
@@ -71,7 +71,7 @@ import TestSupport
   @Test(arguments: Kernels.available)
   func `halves turn as in transformers`(kernels: Kernels) throws {
     try check("halves", input: "halves.x", kernels) { compute, _, x in
-      // The first row of the table is another position than the first token's.
+      // The first row of the table is not the position of the first token.
       let table = RotaryTable(
         positions: (0..<11).map { [$0 - 2] }, axes: [RotaryTable.Axis(width: 20, theta: 1e6)], pairing: .halves,
         compute: compute)
@@ -88,7 +88,7 @@ import TestSupport
     }
     try check("swiglu", input: "swiglu.x", kernels) { compute, _, x in compute.gated(x, by: .silu) }
     try check("swiglu", input: "swiglu.x", kernels) { compute, _, x in
-      // Gates and values in tensors of their own.
+      // Gates and values in separate tensors.
       let gate = compute.tensor(batch: 1, height: 1, width: 9, channels: 19)
       let value = compute.tensor(batch: 1, height: 1, width: 9, channels: 19)
       compute.takeHeads(x, into: gate, headWidth: 19)

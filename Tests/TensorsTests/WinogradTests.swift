@@ -98,7 +98,7 @@ import TestSupport
       let compute = Compute(kernels: kernels, threadCount: threads, elementType: testCase.elementType)
       return Layer(shape, testCase.algorithm, images: images, compute: compute).output()
     }
-    // Few tiles, whose windows all threads share, and many, where each thread has its own.
+    // Few tiles, where all threads share the windows, and many, where each thread has its own.
     for shape in [
       Shape(height: 9, width: 7, inputs: 40, outputs: 70, batch: 3),
       Shape(height: 65, width: 129, inputs: 20, outputs: 40, batch: 2),

@@ -61,7 +61,7 @@ package struct MarkdownPage: Sendable {
       .map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
-  /// Where links and images lead, without fragments; addresses in the web are left out.
+  /// The targets of links and images, without fragments; web addresses are left out.
   package var links: [String] {
     let markdown = text.matches(of: /\]\(([^)\s#]+)[^)]*\)/).map { String($0.1) }
     let images = text.matches(of: /src="([^"]+)"/).map { String($0.1) }

@@ -13,7 +13,7 @@ package struct ModelFixture: Sendable {
 
   package struct Network: Sendable {
     package var name: String
-    /// What its names in a single file start with.
+    /// The start of its names in a single file.
     package var prefix: String
     package var tensors: [Tensor] = []
   }
@@ -44,14 +44,14 @@ package struct ModelFixture: Sendable {
   /// The tensors of one network, including the VAE's encoder.
   package func tensors(_ network: String) -> [Tensor] { networks[network]?.tensors ?? [] }
 
-  /// All tensors under the names and shapes of a single file.
+  /// All tensors with the names and shapes of a single file.
   package func singleFile(_ networks: [String] = ["unet", "vae", "text_encoder"]) -> [SyntheticTensor] {
     networks.compactMap { self.networks[$0] }.flatMap { network in
       network.tensors.map { SyntheticTensor(network.prefix + $0.singleName, $0.singleShape) }
     }
   }
 
-  /// The tensors of one network under the names and shapes of a diffusers folder.
+  /// The tensors of one network with the names and shapes of a diffusers folder.
   package func diffusers(_ network: String) -> [SyntheticTensor] {
     tensors(network).map { SyntheticTensor($0.name, $0.shape) }
   }

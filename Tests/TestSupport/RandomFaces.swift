@@ -41,11 +41,11 @@ package enum RandomFaces {
     return try tensors("retinaface").filter { !names.contains($0.name) } + heads
   }
 
-  /// Heads of a detector that finds one face in any picture, in its upper left corner and partly beyond: it is as sure of every
-  /// place of the coarsest level, and all boxes overlap.
+  /// Heads of a detector that finds one face in every image, in its upper left corner and partly outside: all positions of the
+  /// coarsest level have the same score, and all boxes overlap.
   package static let eagerHeads = heads(findingFaces: true)
 
-  /// Heads of a detector that finds no face in any picture.
+  /// Heads of a detector that finds no face in any image.
   package static let blindHeads = heads(findingFaces: false)
 
   private static func heads(findingFaces: Bool) -> [SyntheticTensor] {
@@ -78,8 +78,8 @@ package enum RandomFaces {
   /// A webui's folder of models with all four files under their usual names.
   ///
   /// - Parameters:
-  ///   - folder: Where `Codeformer/` and `GFPGAN/` are made.
-  ///   - heads: Those of the detector.
+  ///   - folder: The folder for `Codeformer/` and `GFPGAN/`.
+  ///   - heads: The heads of the detector.
   ///   - names: The networks to write.
   /// - Throws: If a file cannot be written.
   package static func writeModels(

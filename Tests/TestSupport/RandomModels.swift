@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Every test that reads a model finds it here.
 package enum RandomModels {
-  /// A folder with all random models, their weights written out.
+  /// A folder with all random models, including their weights.
   ///
   /// It is made once per process, and removed when the process exits.
   package static let folder: String = {
@@ -21,7 +21,7 @@ package enum RandomModels {
   package static let demo = URL(fileURLWithPath: Fixtures.path("../../Sources/DemoModel/Resources/demo"))
     .standardizedFileURL.path
 
-  /// The path of a model, such as `sdxl.safetensors` or the folder `sdxl`, or of a file beside it.
+  /// The path of a model, such as `sdxl.safetensors` or the folder `sdxl`, or of a file next to it.
   package static func path(_ name: String) -> String { "\(folder)/\(name)" }
 
   /// The bytes of a file, such as `model.safetensors` or `merges.txt`.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A list of tensors whose numbers are made by a generator instead of being stored: `NAME.weights` for `NAME.safetensors`.
+/// A list of tensors whose numbers come from a generator and are not stored: `NAME.weights` for `NAME.safetensors`.
 ///
 /// `Tests/FixtureScripts/random_weights.py` describes the list, and is the same generator in Python: both make the same bits.
 package struct RandomWeights {

@@ -140,7 +140,7 @@ package final class Receiver: Sendable {
       }
       switch reply(request) {
       case .status(let code, let headers, let body):
-        // Counted first, because the sender may be gone once the response is written.
+        // Counted first, because the sender may have gone when the response is written.
         if code == 200 { state.withLock { $0.accepted.append(request) } }
         let fields = headers.map { "\($0.key): \($0.value)\r\n" }.joined()
         let text = "HTTP/1.1 \(code) Answer\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"

@@ -5,7 +5,7 @@ package struct SyntheticTensor {
   package var name: String
   package var type: String
   package var shape: [Int]
-  /// Nil leaves a hole in the file, which reads as zeros and takes no space.
+  /// The bytes; nil leaves a hole in the file, which reads as zeros and takes no space.
   package var bytes: [UInt8]?
 
   package init(_ name: String, _ shape: [Int], type: String = "F16", bytes: [UInt8]? = nil) {

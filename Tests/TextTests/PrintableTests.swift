@@ -1,7 +1,7 @@
 import Testing
 import Text
 
-/// What texts from elsewhere may do to a terminal: nothing.
+/// Texts from other programs must not control a terminal.
 @Suite struct PrintableTests {
   @Test func `control characters and marks of direction are escaped, lines and tabs stay`() {
     #expect("a\u{1B}[31mb\u{7}\tc\nd".printable == "a\\u{1b}[31mb\\u{7}\tc\nd")

@@ -2,7 +2,7 @@ import Testing
 import Text
 
 struct PythonNumberTests {
-  /// What Python prints.
+  /// Numbers as Python prints them.
   @Test(arguments: [
     (1e-4, "0.0001"), (0.00012345678901234567, "0.00012345678901234567"), (999_999_999_999_999.9, "999999999999999.9"),
     (0x1p49 + 0.5, "562949953421312.5"), (1e15, "1000000000000000.0"), (123456.789e3, "123456789.0"),

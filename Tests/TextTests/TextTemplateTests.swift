@@ -4,7 +4,7 @@ import Text
 @Suite struct TextTemplateTests {
   private static let probes = [TextTemplate.Probe.number, .text]
 
-  /// The template of what `write` makes of a number and a text.
+  /// The template of what `write` writes for a number and a text.
   private func template(_ write: (String, String) -> String) -> TextTemplate? {
     let probes = Self.probes
     return TextTemplate(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Text
 
-/// Files read whole, and calls that signals interrupt.
+/// Files that are read completely, and calls that signals interrupt.
 @Suite struct WholeFileTests {
   @Test func `a call is made again as long as a signal interrupts it`() {
     var codes: [Int32] = [EINTR, EINTR, 0]

@@ -80,7 +80,7 @@ import Tokenization
   }
 }
 
-/// Vocabularies and merges that do not fit each other, as after a download that stopped early.
+/// Vocabularies and merges that do not match, as after an incomplete download.
 @Suite struct CutVocabularyTests {
   @Test func `merges that were cut are refused, wherever the cut is`() throws {
     let merges = try Fixtures.text("Tokenization/small/merges.txt")
@@ -157,7 +157,7 @@ import Tokenization
     let source = try TokenizerFixture.unzipped("t5/spiece.model.gz")
     try withTemporaryFolder { folder in
       let path = folder.appendingPathComponent("spiece.model")
-      // Where a piece ends, and everywhere near the end.
+      // At the end of each piece, and at every position near the end.
       let counts = Array(stride(from: 1, to: source.count, by: 211)) + Array((source.count - 40)..<source.count)
       var accepted: [Int] = []
       for count in counts {

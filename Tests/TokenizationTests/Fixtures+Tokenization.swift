@@ -8,7 +8,7 @@ extension Fixtures {
   static func shuffled() throws -> CLIPTokenizer { try tokenizer(path("Tokenization/shuffled/merges.txt")) }
   static func tokenizer(_ path: String) throws -> CLIPTokenizer { CLIPTokenizer(try Vocabulary(contentsOf: path)) }
 
-  /// CLIP's own vocabulary, which the repository does not hold: `Tests/FixtureScripts/fetch_clip_vocabulary.sh` gets it.
+  /// CLIP's own vocabulary, which is not in the repository: `Tests/FixtureScripts/fetch_clip_vocabulary.sh` downloads it.
   static let clipPath: String? = {
     let environment = ProcessInfo.processInfo.environment
     if let path = environment["SDBATCH_TEST_CLIP"] { return path }

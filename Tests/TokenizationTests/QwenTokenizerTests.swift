@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import Tokenization
 
-/// Ids of the `tokenizers` library for nasty texts.
+/// Ids from the `tokenizers` library for difficult texts.
 @Suite struct QwenTokenizerTests {
   @Test(arguments: ["qwen", "qwen-flags"])
   func `texts have the ids of the tokenizers library`(folder: String) throws {
@@ -27,7 +27,7 @@ import TestSupport
     var wrong: [String] = []
     for value in UInt32(0)...0x10FFFF {
       guard let scalar = Unicode.Scalar(value) else { continue }
-      // Letters go together, numbers stand alone, blanks go to what is before line ends.
+      // Letters are grouped, digits are separate, and spaces belong to the text before line ends.
       func count(_ text: [Unicode.Scalar]) -> Int {
         var count = 0
         QwenWords.forEach(in: text) { _ in count += 1 }
@@ -87,7 +87,7 @@ import TestSupport
       tokens.append(token)
       types.append(type)
     }
-    // Published files fill the list up to the rows of the embedding.
+    // Published files have as many entries as the embedding has rows.
     tokens.append("[PAD606]")
     types.append(5)
     let merges = try String(contentsOfFile: TokenizerFixture.path("qwen/merges.txt"), encoding: .utf8)

@@ -3,7 +3,7 @@ import Testing
 import TestSupport
 import Tokenization
 
-/// Ids of the `tokenizers` library and of SentencePiece for nasty texts.
+/// Ids from the `tokenizers` library and from SentencePiece for difficult texts.
 @Suite struct T5TokenizerTests {
   /// Folder, file, ids.
   static let cases = [

@@ -7,9 +7,9 @@ import TestSupport
 /// Compares repaired text with ftfy's, see `Tests/FixtureScripts/make_text_repair.py`.
 struct TextRepairTests {
   struct Document: Decodable {
-    /// Texts, each with what `ftfy.fix_text` makes of it.
+    /// Texts, each with the result of `ftfy.fix_text`.
     let repaired: [[String]]
-    /// Texts, each with what Python's `html.unescape` makes of it.
+    /// Texts, each with the result of Python's `html.unescape`.
     let unescaped: [[String]]
   }
 
@@ -72,7 +72,7 @@ struct TextRepairTests {
     for text in ["don’t", "red，blue", "ａ", "cafÃ©", "&eacute;", "\u{7}a", "<|ENDOFTEXT|>", "ΟΔΟΣ"] {
       #expect(tokenizer.isRepaired(text, by: [.clip]), "\(text)")
     }
-    // HTML without semicolons is read by OpenCLIP alone.
+    // Only OpenCLIP reads HTML entities without semicolons.
     #expect(!tokenizer.isRepaired("a &lt b", by: [.clip]) && tokenizer.isRepaired("a &lt b", by: [.openCLIP]))
     #expect(tokenizer.isRepaired("<end_of_text>", by: [.openCLIP]))
   }
@@ -87,7 +87,7 @@ struct TextRepairTests {
 
   @Test func `weights are read before text is repaired`() throws {
     let tokenizer = try Fixtures.small()
-    // The full-width brackets are no brackets of the prompt language, and are plain ones for the tokenizer.
+    // The full-width brackets are not brackets of the prompt language, and become plain ones for the tokenizer.
     let wide = try PromptChunks("（red：1.5）", tokenizer: tokenizer).chunks[0]
     #expect(wide.weights.allSatisfy { $0 == 1 })
     #expect(wide.ids.dropFirst().starts(with: tokenizer.encode("(red:1.5)")))

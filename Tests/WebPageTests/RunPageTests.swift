@@ -38,7 +38,7 @@ import WebPage
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The text of an element up to the first closing tag, where HTML ends it even inside quotes.
+  /// The text of an element up to the first closing tag, which ends it in HTML even inside quotes.
   private func element(_ start: String, _ end: String, in file: String) throws -> String {
     let head = try #require(file.range(of: start))
     let tail = try #require(file.range(of: end, range: head.upperBound..<file.endIndex))
@@ -108,7 +108,7 @@ import WebPage
         0, [position("seed", big), position("cfg_scale", "7")], .image(file: "images/a.png", thumbnail: "thumbs/a.png")),
       cell(1, [position("seed", big), position("cfg_scale", "9")], .failed("no memory")),
       cell(2, [position("seed", "5"), position("cfg_scale", "7")]),
-      // An extra cell that lacks an axis.
+      // An extra cell without an axis.
       cell(3, [position("seed", "5")]),
     ]
     let data = try data(file(cells, isRunning: true))

@@ -2,8 +2,8 @@ import Testing
 import TestSupport
 import Weights
 
-/// The names that programs give a model's layers in LoRAs. ComfyUI's are those of its `model_lora_keys_clip` and
-/// `model_lora_keys_unet`, LyCORIS's and OneTrainer's those that the packages write.
+/// The names that programs give a model's layers in LoRAs. ComfyUI's names come from its `model_lora_keys_clip` and
+/// `model_lora_keys_unet`, LyCORIS's and OneTrainer's from what these packages write.
 @Suite struct AdapterNameTests {
   private static let unet = [
     "time_embedding.linear_1", "conv_in", "down_blocks.0.resnets.0.conv1", "mid_block.resnets.1.norm2",

@@ -31,7 +31,7 @@ import Weights
     name.hasPrefix("text_model.") ? String(name.dropFirst("text_model.".count)) : name
   }
 
-  /// The weights of the fixture's layers after the adapter in `folder` was applied.
+  /// The weights of the fixture's layers after the adapter in `folder` is applied.
   private func merged(_ path: String, network: String) throws -> [String: [Float]] {
     let layers = try #require(try Self.fixture.get().layers[network])
     let shapes = Dictionary(uniqueKeysWithValues: layers.map { (Self.named($0.key), $0.value.shape) })
@@ -126,7 +126,7 @@ import Weights
     #expect(try AdapterFile(path: folder("style.safetensors")).companions == ["adapter_config.json"])
     try folder.write("adapter_model.safetensors", [SyntheticTensor("a.diff", [2])])
     #expect(try AdapterFile(path: folder("style.safetensors")).companions.isEmpty)
-    // A LoRA that PEFT did not name has nothing to do with them.
+    // They do not belong to a LoRA that PEFT did not name.
     let other = try TemporaryFolder()
     try other.write("adapter_config.json", "{}")
     try other.write("a.safetensors", [SyntheticTensor("lora_unet_a.diff", [2])])

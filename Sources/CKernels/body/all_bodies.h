@@ -1,4 +1,4 @@
-// Every kernel, for the vector that the including file has chosen, in float32, bfloat16 and bytes.
+// All kernels for the vector that the including file has chosen: float32, bfloat16 and bytes.
 #include "math_body.h"
 #include "activated_body.h"
 #include "convert_body.h"

@@ -1,4 +1,5 @@
-// softmax(q k^T) v for a block of queries: all scores, then the softmax, then the weighted sum. Two products around exp.
+// softmax(q k^T) v for a block of queries: all scores first, then the softmax, then the weighted sum. Two products, with exp
+// between them.
 
 static void attention(const ck_attention *p) {
   const size_t panels = (p->count + NR - 1) / NR, stride = panels * NR;
@@ -15,7 +16,7 @@ static void attention(const ck_attention *p) {
     size_t whole = seen / VL * VL, rest = seen - whole;
     float factor = p->scale;
     if (p->bias) {
-      // The scores are scaled here, because the bias is not.
+      // The scores are scaled here, because the bias must not be scaled.
       const float *bias = p->bias - i;
       vf by = v_set1(factor);
       for (size_t j = 0; j < whole; j += VL) v_store(s + j, v_fma(v_load(s + j), by, v_load(bias + j)));
@@ -27,7 +28,7 @@ static void attention(const ck_attention *p) {
     for (size_t j = 0; j < whole; j += VL) largest = v_max(largest, v_load(s + j));
     max = v_largest(largest);
     for (size_t j = whole; j < seen; j++) max = s[j] > max ? s[j] : max;
-    // scale > 0, so the largest score stays the largest.
+    // scale > 0, so the largest score is still the largest after scaling.
     vf scale = v_set1(factor), offset = v_set1(-max * factor), total = v_zero();
     for (size_t j = 0; j < whole; j += VL) {
       vf e = v_exp(v_fma(v_load(s + j), scale, offset));

@@ -1,9 +1,9 @@
-// The slots for bytes with 256-bit products of bytes. The including file defines CK_DOT4, the instruction in its encoding.
+// The slots for bytes, with 256-bit products of bytes. The including file defines CK_DOT4, the instruction in its own encoding.
 #define CK_HAS_DOT4
 #include "../vec/vec_avx2.h"
 #include "math_body.h"
 
-// 6 x 16 sums in 12 of the 16 registers, with panels as wide as plain AVX2's; a row of the panel takes two more.
+// 6 x 16 sums take 12 of the 16 registers, and one row of the panel takes two more. Panels are as wide as those of plain AVX2.
 enum { MR8 = 6, NV = 2, NR = NV * VL };
 #include "activated_body.h"
 #include "int8_product_body.h"

@@ -1,8 +1,9 @@
-// softmax(q k^T) v without the whole matrix of scores: a block of keys at a time, with a running maximum and sum for every
-// query (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135). Two products around exp2.
+// softmax(q k^T) v without storing the whole matrix of scores. It takes one block of keys at a time, and keeps a running
+// maximum and sum for each query (Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135). Two
+// products, with exp2 between them.
 //
-// A few queries at a time, so that their scores and weights stay in the nearest cache; the block's keys and values stay in the
-// next one until all queries of the call have used them.
+// A few queries at a time, so that their scores and weights stay in the L1 cache. The block's keys and values stay in the L2
+// cache until all queries of the call have used them.
 
 enum { KEY_BLOCK = CK_BF16_ATTENTION_KEYS, QUERY_ROWS = MR16 };
 
@@ -59,7 +60,8 @@ static void score_panel(const uint16_t *q, size_t q_stride, size_t rows, size_t 
 }
 
 #ifdef CK_HAS_HALVES
-// The weighted sums of a panel and of the next one's first half vector, for heads of 40: their last columns are half a vector.
+// The weighted sums of one panel and of the first half vector of the next one, for heads of 40: their last columns fill half a
+// vector.
 static inline __attribute__((always_inline)) void value_tile(const uint16_t *weights, const int rows, size_t pairs, const uint16_t *values, const uint16_t *rest, float *sums, float *rest_sums, int continues) {
   vf sum[MR16][NV];
   vh half[MR16];
@@ -100,7 +102,7 @@ static void value_panel(const uint16_t *weights, size_t rows, size_t pairs, cons
 }
 #endif
 
-// A few queries as bytes, 128 too large, each row with its own scale.
+// Quantises a few queries to bytes with an offset of 128; each row has its own scale.
 static void quantize_queries(const uint16_t *q, size_t q_stride, size_t rows, size_t d, uint8_t *bytes, float *scale) {
   for (size_t i = 0; i < rows; i++, q += q_stride, bytes += CK_INT8_ATTENTION_WIDTH) {
     vf most = v_zero();
@@ -113,7 +115,7 @@ static void quantize_queries(const uint16_t *q, size_t q_stride, size_t rows, si
   }
 }
 
-// As score_tile, of bytes.
+// As score_tile, but on bytes.
 static inline __attribute__((always_inline)) void byte_score_tile(const uint8_t *q, const int rows, size_t quads, const int8_t *keys, const float *scales, const int32_t *sums, float *scores, float *most) {
   vi sum[MR16][NV];
 #pragma clang loop unroll(full)
@@ -166,7 +168,7 @@ static void quantize_keys(const ck_quantized_keys *p) {
   for (size_t column = 0; column < NR; column += VL) {
     for (size_t i = 0; i < VL; i++) {
       const size_t key = column + i;
-      // Up to a whole vector past the last quad, which is not stored.
+      // Writes up to a whole vector past the last group of four; those bytes are not used.
       memset(lines[i], 0, sizeof lines[i]);
       p->scale[key] = 0;
       p->sum[key] = 0;
@@ -203,8 +205,8 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
   uint16_t *weights = (uint16_t *)(sums + CK_BF16_ATTENTION_ROWS * width);
   float largest[CK_BF16_ATTENTION_ROWS], total[CK_BF16_ATTENTION_ROWS];
   __attribute__((aligned(64))) float most[QUERY_ROWS * VL];
-  // Exponents have base 2. scale > 0, so the largest score stays the largest.
-  // With a bias the scores are scaled first, because the bias is not.
+  // Exponents have base 2. scale > 0, so the largest score is still the largest after scaling.
+  // If there is a bias, the scores are scaled first, because the bias must not be scaled.
   const float base = (p->bias ? 1 : p->scale) * 1.44269504088896341f;
   float query_scales[CK_BF16_ATTENTION_ROWS];
   __attribute__((aligned(64))) uint8_t queries[is_int8 ? CK_BF16_ATTENTION_ROWS * CK_INT8_ATTENTION_WIDTH + VL : 1];
@@ -215,12 +217,12 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
     const size_t keys = last_seen - first < KEY_BLOCK ? last_seen - first : KEY_BLOCK;
     for (size_t row = 0; row < p->rows; row += QUERY_ROWS) {
       const size_t rows = p->rows - row < QUERY_ROWS ? p->rows - row : QUERY_ROWS;
-      // The lanes' maxima may count keys that a query does not see; those queries look at their scores again.
+      // The maximum of each lane may include keys that a query does not see; those queries go through their scores again.
       for (size_t i = 0; i < rows * VL; i++) most[i] = -3.0e38f;
       const size_t whole_keys = keys / NR * NR;
       for (size_t key = 0; key < keys; key += NR) {
         const size_t at = (first + key) / NR;
-        // The scores of missing keys do not count.
+        // Ignore the scores of missing keys.
         __attribute__((aligned(64))) float ignored[QUERY_ROWS * VL];
         float *largest_scores = key == whole_keys ? ignored : most;
         if (key == whole_keys) memcpy(ignored, most, rows * VL * sizeof *most);
@@ -247,7 +249,7 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
         float max = first == 0 ? s[0] * factor : largest[query];
         size_t counted = 0;
         if (p->bias) {
-          // The maxima are those without the bias.
+          // These maxima were taken without the bias.
           vf highest = whole ? v_load(s) : v_set1(s[0]);
           for (size_t j = VL; j < whole; j += VL) highest = v_max(highest, v_load(s + j));
           const float value = v_largest(highest) * factor;
@@ -281,7 +283,7 @@ static inline __attribute__((always_inline)) void any_attention(const ck_bf16_at
           for (size_t l = 0; l < rest; l++) added += e[l];
           v_store16_n(w + whole, v_load(e), rest);
         }
-        // Keys that this query does not see, and the missing half of an odd last pair.
+        // Zero the keys that this query does not see, and the missing half of an odd last pair.
         for (size_t l = seen; l < keys + keys % 2; l++) w[l] = 0;
         if (first == 0) {
           total[query] = added;

@@ -1,4 +1,4 @@
-// The product of bfloat16 numbers, written once against vec/. The including file defines MR16 and NV; NR is that of the
+// The product of bfloat16 numbers, written once against vec/. The including file defines MR16 and NV; NR is the same as for the
 // float32 product.
 
 // The bits of two neighbouring numbers, with any alignment.
@@ -80,7 +80,7 @@ static inline __attribute__((always_inline)) void tiles_bf16(const ck_bf16_produ
 }
 
 static void product_bf16(const ck_bf16_product *p) {
-  // A panel whose second half is padding takes half the time; a head of 40 is 32 + 8.
+  // A panel whose second half is only padding takes half the time; a head of 40 is 32 + 8.
   if (p->n <= VL) tiles_bf16(p, 1);
   else if (NV > 2 && p->n <= 2 * VL) tiles_bf16(p, NV > 2 ? 2 : 1);
   else if (NV > 3 && p->n <= 3 * VL) tiles_bf16(p, NV > 3 ? 3 : 1);

@@ -1,5 +1,5 @@
-// The product of 8-bit integers, written once against vec/. The including file defines MR8 and NV; NR is that of the float32
-// product.
+// The product of 8-bit integers, written once against vec/. The including file defines MR8 and NV; NR is the same as for the
+// float32 product.
 
 // The bytes of four neighbouring numbers, with any alignment.
 static inline __attribute__((always_inline)) uint32_t quad_at(const uint8_t *p) {

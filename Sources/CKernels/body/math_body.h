@@ -1,10 +1,10 @@
 // exp, exp2, erf and activations that use them, written once against vec/.
 #include <math.h>
 
-// exp(x) within 2 units in the last place for x from -87 to 88. Smaller x count as -87, larger ones as 88.
+// exp(x) for x from -87 to 88, with an error of at most 2 units in the last place. x outside of this range is clamped to it.
 //
-// x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 has two parts, so that r keeps its digits. exp(r) is a Taylor polynomial, whose
-// first missing term, r^8 / 8!, is below 6e-9.
+// x = n ln 2 + r with |r| <= ln 2 / 2. ln 2 is split into two parts, so that r keeps its precision. exp(r) is a Taylor
+// polynomial; its first omitted term, r^8 / 8!, is below 6e-9.
 static inline vf v_exp(vf x) {
   x = v_min(v_max(x, v_set1(-87.0f)), v_set1(88.0f));
   vf n = v_round(v_mul(x, v_set1(1.44269504088896341f)));
@@ -21,10 +21,10 @@ static inline vf v_exp(vf x) {
   return v_scale2(p, n);
 }
 
-// 2^x with a relative error of 8e-5, for results that are rounded to 8 bits with an error of 2e-3. x is at most 0; far below 0
-// the result is zero or the smallest normal number.
+// 2^x with a relative error of 8e-5. Callers round the result to 8 bits, which has an error of 2e-3. x is at most 0; far below
+// 0 the result is zero or the smallest normal number.
 //
-// The polynomial has the least error on |f| <= 1/2 of those of degree 3.
+// Of all polynomials of degree 3, this one has the smallest error on |f| <= 1/2.
 static inline vf v_exp2_rough(vf x) {
   x = v_bounded_exponent(x);
   vf n = v_round(x), f = v_sub(x, n);

@@ -1,6 +1,6 @@
 // The two halves of group norm, and layer norm, written once against vec/ for the type that element_*.h has chosen.
 
-// Each lane is a channel, so lanes are never added together. Two passes, over rows that are still in the cache.
+// Each lane is a channel, so sums across lanes are never needed. There are two passes over rows that are still in the cache.
 static void CK_FN(moments)(const CK_NUMBER *x, size_t rows, size_t channels, float *mean, float *m2) {
   vf inverse = v_set1(1.0f / (float)rows);
   for (size_t c = 0; c < channels; c += VL) {
@@ -80,7 +80,7 @@ static void CK_FN(rms_norm)(const ck_rms_norm *p) {
   }
 }
 
-// Numbers of a head that were normalised; gamma is null for no norm.
+// A part of a head, normalised unless gamma is null.
 static inline vf CK_FN(head_part)(const CK_NUMBER *x, const float *gamma, vf inverse, size_t n) {
   vf value = CK_LOAD_N(x, n);
   return gamma ? v_mul(v_mul(value, inverse), v_load_n(gamma, n)) : value;

@@ -1,4 +1,4 @@
-// Fills the slots with the including file's kernels, which have the slots' names: all slots, or those of one type.
+// Fills the slots with the kernels of the including file, which have the names of the slots: all slots, or those of one type.
 
 #ifndef CK_BF16_ONLY
 static void overlay_int8(ck_table *t) {

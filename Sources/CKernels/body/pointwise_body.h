@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void CK_FN(gate_by)(const ck_gate *
   }
 }
 
-// A constant activation for each loop, so that the switch is outside of it.
+// The activation is a constant in each loop, so that the switch is outside of the loop.
 static void CK_FN(gate)(const ck_gate *p) {
   switch (p->activation) {
     case CK_IDENTITY: CK_FN(gate_by)(p, CK_IDENTITY); break;

@@ -1,8 +1,8 @@
 // The product kernel, written once against vec/. The including file defines MR and NV (vectors of a panel's row).
 #define NR (NV * VL)
 
-// One register tile: `rows` rows by `vectors` vectors. There is a pointer to every third row, and rows are addressed as
-// base + i * stride with i = 0, 1, 2: a pointer to each row would spill registers, and addressing modes have no other factors.
+// One register tile: `rows` rows by `vectors` vectors. Only every third row has a pointer; the rows are at base + i * stride
+// with i = 0, 1, 2. One pointer per row would need too many registers, and x86 addresses allow no other factors.
 static inline __attribute__((always_inline)) void tile(const ck_product *p, size_t row, const int rows, const int vectors) {
   vf sum[MR][NV];
   float *out = p->out + row * p->out_stride;
@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void tiles(const ck_product *p, con
 }
 
 static void product(const ck_product *p) {
-  // A panel whose second half is padding takes half the time; a head of 40 is 32 + 8.
+  // A panel whose second half is only padding takes half the time; a head of 40 is 32 + 8.
   if (p->n <= VL) tiles(p, 1);
   else if (NV > 2 && p->n <= 2 * VL) tiles(p, NV > 2 ? 2 : 1);
   else if (NV > 3 && p->n <= 3 * VL) tiles(p, NV > 3 ? 3 : 1);

@@ -1,5 +1,5 @@
-// bfloat16 activations and float32 weights to 8 bits, written once against vec/. There are no sums, and every product is
-// rounded, so all instruction sets make the same bytes.
+// bfloat16 activations and float32 weights to 8 bits, written once against vec/. Nothing is summed, and every product is
+// rounded, so all instruction sets give the same bytes.
 
 static void range(const uint16_t *x, size_t count, float *smallest, float *largest) {
   vf low = v_zero(), high = v_zero(), non_finite = v_zero();

@@ -1,5 +1,5 @@
-// 32 neighbouring weights of a stored row as floats, written once against vec/. All operations are rounded as in ggml's reference
-// functions (ggml-quants.c), so that all instruction sets make the same numbers.
+// Decodes 32 neighbouring weights of a stored row to floats, written once against vec/. Every operation rounds as in ggml's
+// reference functions (ggml-quants.c), so all instruction sets give the same numbers.
 
 enum { STORED = 32 / VL, HALF_STORED = 16 / VL };
 
@@ -14,7 +14,8 @@ static inline void stored_part(const uint8_t *bytes, size_t part, float *scale, 
   }
 }
 
-// The weights of inputs 32 * index to 32 * index + 31. `stored` is a constant, so that the compiler keeps one case.
+// The weights of inputs 32 * index to 32 * index + 31. `stored` is a compile-time constant, so that the compiler keeps one case
+// only.
 static inline __attribute__((always_inline)) void stored_weights(const ck_stored stored, const uint8_t *row, size_t index, float factor, vf *w) {
   switch (stored) {
     case CK_Q4_0: {
@@ -85,7 +86,7 @@ static inline __attribute__((always_inline)) void stored_weights(const ck_stored
   }
 }
 
-// Calls `run` with the constant of the type.
+// Calls `run` with the type as a compile-time constant.
 #define CK_STORED_CASES(run)                                                                                               \
   switch (p->stored) {                                                                                                     \
     case CK_Q4_0: run(CK_Q4_0); break;                                                                                     \
@@ -100,5 +101,5 @@ static inline __attribute__((always_inline)) void stored_weights(const ck_stored
     case CK_BF16: run(CK_BF16); break;                                                                                     \
   }
 
-// VL rows at a time are decoded into lines of 32-bit groups, which are then transposed to the panel.
+// Decodes VL rows at a time into lines of 32-bit groups, which are then transposed into the panel.
 enum { LINE_INPUTS = 256 };

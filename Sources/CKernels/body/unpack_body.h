@@ -1,4 +1,5 @@
-// Stored weights to panels, written once against vec/: CK_UNPACK is the kernel's name, CK_GROUP the inputs in 32 bits of a column.
+// Unpacks stored weights to panels, written once against vec/. CK_UNPACK is the kernel's name; CK_GROUP is how many inputs
+// share 32 bits of a column.
 
 static inline __attribute__((always_inline)) vf CK_UNPACK_FN(lines)(const ck_unpacking *p, const ck_stored stored, size_t column, size_t first,
                                                                 size_t count, int32_t (*lines)[LINE_INPUTS + 16]) {

@@ -1,13 +1,14 @@
-// The one-dimensional transforms of Winograd's convolution F(m, 3) in vectors, and the kernels' own transform.
+// The one-dimensional transforms of Winograd's convolution F(m, 3) on vectors, and the transform of the taps.
 //
-// m neighbouring results of a three-tap filter are coefficients of a product of polynomials, which is evaluated at m + 1 points
-// and at infinity (Toom and Cook; Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308):
+// m neighbouring results of a three-tap filter are the coefficients of a product of polynomials. The product is evaluated at m
+// + 1 points and at infinity (Toom and Cook; Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks",
+// arXiv:1509.09308):
 //
 //     results = A^T ((G taps) * (B^T window))
 //
-// F(2, 3) uses the points 0, 1, -1. F(4, 3) uses 0, +-5/8, +-3/2, which are exact in binary and had the smallest error of all
-// such pairs that we tried: in float32 over 320 channels, the mean relative error is 1.6e-6. With the common points 0, +-1, +-2
-// it is 3.4e-6, and with nine direct products 0.9e-6.
+// F(2, 3) uses the points 0, 1, -1. F(4, 3) uses 0, +-5/8, +-3/2: they are exact in binary, and had the smallest error of all
+// such pairs that we tried. In float32 over 320 channels the mean relative error is 1.6e-6. It is 3.4e-6 with the common points
+// 0, +-1, +-2, and 0.9e-6 with nine direct products.
 #define CK_INLINE static inline __attribute__((always_inline))
 
 // The largest side of a window: tile + 2.

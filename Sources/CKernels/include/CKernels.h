@@ -1,9 +1,9 @@
-// The SIMD kernels, behind one table of function pointers. README.md beside this folder has the contract of a kernel.
+// The SIMD kernels, behind one table of function pointers. README.md in this target has the contract of a kernel.
 //
-// Portable C fills every slot of the table first; each instruction set that the machine has then replaces the slots that it
-// does better. Arrays are dense float32 unless a stride (in numbers) or another type is given. Slots that end in _bf16 read
-// and write bfloat16 (the upper half of a float32, as uint16_t) and compute in float32. Nothing is read or written outside
-// the stated ranges. No slot allocates memory or keeps state. The order of every sum depends on the sizes only.
+// Portable C fills every slot of the table first. Then each instruction set that the machine has replaces the slots for which
+// it has faster kernels. Arrays are dense float32 unless a stride (in numbers) or another type is given. Slots that end in
+// _bf16 read and write bfloat16 (the upper half of a float32, as uint16_t) and compute in float32. Kernels read and write only
+// the stated ranges, allocate no memory and keep no state. The order of every sum depends on the sizes only.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
@@ -15,8 +15,8 @@
 
 /// out[i][j] = sum over t and k of tap[t][i * row_stride + k] * panel[t][k][j], + bias[j] + residual[i][j].
 ///
-/// A linear layer is a product with one tap. A 3x3 convolution of a channels-last image has nine, each of which points at the
-/// same run of pixels, shifted by a row or a column.
+/// A linear layer is a product with one tap. A 3x3 convolution of a channels-last image has nine taps; each points at the same
+/// run of pixels, shifted by a row or a column.
 typedef struct {
   size_t taps;
   const float *const *tap;  ///< [taps] first row of each tap
@@ -87,7 +87,7 @@ typedef struct {
 ///     out[i][j] = f(x[i][j]) + residual[i][j]
 ///
 /// A byte q of the activations means scale * (q - zero). A gated panel has nr / 2 outputs in its first half and their gates in
-/// its second: out[i][j] = x[i][j] * gelu(x[i][nr / 2 + j]), for j below nr / 2.
+/// the second: out[i][j] = x[i][j] * gelu(x[i][nr / 2 + j]), for j below nr / 2.
 ///
 /// Long sums may take several calls, which pass them on in `sums`. No sum may have more than CK_INT8_INPUTS products.
 typedef struct {
@@ -119,7 +119,7 @@ typedef struct {
 /// The most products in a sum of 8-bit integers: 255 * 127 times this fits into 31 bits.
 #define CK_INT8_INPUTS 66000
 
-/// bfloat16 to 8 bits: y = round(x / scale) + zero, limited to 0...255; ties go to even.
+/// Quantises bfloat16 to 8 bits: y = round(x / scale) + zero, clamped to 0...255; ties go to even.
 typedef struct {
   const uint16_t *x;    ///< [rows][k]
   size_t x_stride;
@@ -132,7 +132,7 @@ typedef struct {
   size_t scale_stride;  ///< 1: each row is spread over 0...255, and its scale and zero are written; 0: they are read
 } ck_quantization;
 
-/// A panel of float32 weights to 8 bits.
+/// Quantises a panel of float32 weights to 8 bits.
 typedef struct {
   size_t taps;
   size_t inputs;
@@ -147,14 +147,14 @@ typedef enum {
   CK_Q4_0 = 0, CK_Q8_0, CK_Q4_K, CK_Q5_K, CK_Q6_K, CK_F8_E4M3, CK_F8_E5M2, CK_I8, CK_F16, CK_BF16
 } ck_stored;
 
-/// Turns stored rows of weights, one for each output of a panel, into some inputs of that panel:
+/// Unpacks stored rows of weights, one for each output of a panel, to some inputs of that panel:
 ///
 ///     float32:   panel[k][j] = w[j][first + k]
 ///     bfloat16:  panel[k / 2][j][k % 2] = the nearest bfloat16 of w[j][first + k]
 ///     bytes:     panel[k / 4][j][k % 4] = round(w[j][first + k] * inverse[j]), ties to even
 ///
-/// A weight is what ggml's reference functions make of the block, or the stored number times its factor, rounded to float32 after
-/// each operation.
+/// A weight is what ggml's reference functions decode from the block, or the stored number times its factor, rounded to float32
+/// after each operation.
 typedef struct {
   ck_stored stored;
   const uint8_t *const *rows;    ///< [nr] the first byte of each row; a null row becomes zeros
@@ -187,8 +187,9 @@ typedef struct {
   size_t out_stride;
 } ck_bf16_attention;
 
-/// One panel of keys to bytes, less their mean, which changes all scores of a query alike and so no weight: SageAttention,
-/// arXiv:2410.02367. Each key has a scale of its own: panel[k / 4][j][k % 4] = round((x[j][k] - mean[k]) / scale[j]).
+/// Quantises one panel of keys to bytes. The mean is subtracted first: it shifts all scores of a query equally, so the weights
+/// do not change (SageAttention, arXiv:2410.02367). Each key has its own scale: panel[k / 4][j][k % 4] = round((x[j][k] -
+/// mean[k]) / scale[j]).
 typedef struct {
   const uint16_t *x;    ///< [rows][d]
   size_t x_stride;
@@ -209,7 +210,7 @@ typedef struct {
 #define CK_BF16_ATTENTION_SCRATCH(width) (CK_BF16_ATTENTION_ROWS * (CK_BF16_ATTENTION_KEYS * 3 / 2 + (width)))
 
 /// Divides each row by the root of its mean square: y[i][j] = x[i][j] / sqrt(mean(x[i]^2) + epsilon) * gamma[j] + residual[i][j].
-/// `x`, `residual` and `y` have the slot's type; `y` may be either. Zhang & Sennrich 2019, arXiv:1910.07467.
+/// `x`, `residual` and `y` have the slot's type; `y` may be the memory of either. Zhang & Sennrich 2019, arXiv:1910.07467.
 typedef struct {
   const void *x;         ///< [rows][width]
   size_t x_stride;
@@ -223,7 +224,7 @@ typedef struct {
   size_t y_stride;
 } ck_rms_norm;
 
-/// Queries or keys of several heads: each head of a row is normalised as by `ck_rms_norm`, and then turned by angles that
+/// Queries or keys of several heads: each head of a row is normalised as by `ck_rms_norm`, and then rotated by angles that
 /// depend on the row (rotary position embedding: Su et al. 2021, arXiv:2104.09864):
 ///
 ///     y[j] = n[j] * cosines[i][j] + n[partner(j)] * sines[i][j]
@@ -234,18 +235,18 @@ typedef struct {
   size_t x_stride;       ///< between rows
   size_t rows;
   size_t heads;
-  size_t d;              ///< width of a head, even if it is turned
+  size_t d;              ///< width of a head, even if it is rotated
   const float *gamma;    ///< [d]; null for no norm
   float epsilon;
-  const float *cosines;  ///< [rows][d]; null if heads are not turned
+  const float *cosines;  ///< [rows][d]; null if heads are not rotated
   const float *sines;    ///< [rows][d]: negative for the first number of each pair
   int halves;            ///< if not 0, partners are half a head apart; otherwise neighbours
   void *y;               ///< [rows][heads][d]
   size_t y_stride;
 } ck_heads;
 
-/// y[i][j] = f(gate[i][j]) * x[i][j], as in SwiGLU (Shazeer 2020, arXiv:2002.05202). All arrays have the slot's type; `y` may be
-/// either of the others.
+/// y[i][j] = f(gate[i][j]) * x[i][j], as in SwiGLU (Shazeer 2020, arXiv:2002.05202). All arrays have the slot's type; `y` may
+/// be the memory of `gate` or `x`.
 typedef struct {
   const void *gate;  ///< [rows][width]
   size_t gate_stride;
@@ -258,11 +259,11 @@ typedef struct {
   size_t y_stride;
 } ck_gate;
 
-/// Transforms the windows of a run of neighbouring tiles in one row of tiles, for Winograd's convolution F(tile x tile, 3 x 3):
+/// Transforms the windows of neighbouring tiles in one row of tiles, for Winograd's convolution F(tile x tile, 3 x 3):
 /// Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
 ///
-/// A tile of results depends on a window of side * side pixels, side = tile + 2, which is transformed to side * side
-/// positions; the convolution is one product over the channels for each position. `x` and `v` have the slot's type.
+/// A tile of results depends on a window of side * side pixels with side = tile + 2. The window is transformed to side * side
+/// positions, and the convolution becomes one product over the channels for each position. `x` and `v` have the slot's type.
 typedef struct {
   int tile;                ///< 2 or 4
   size_t tiles;            ///< in the run; the windows start `tile` pixels apart
@@ -274,7 +275,7 @@ typedef struct {
   size_t position_stride;  ///< between positions of `v`
 } ck_winograd_input;
 
-/// Transforms the sums of such a run back to pixels, and adds bias and residual. `residual` and `out` have the slot's type.
+/// Transforms the sums of these tiles back to pixels, and adds bias and residual. `residual` and `out` have the slot's type.
 typedef struct {
   int tile;                ///< 2 or 4
   size_t tiles;            ///< in the run
@@ -291,7 +292,7 @@ typedef struct {
   size_t rows, columns;    ///< pixels from `out` on that are in the image; others are not written
 } ck_winograd_output;
 
-/// Transforms taps to the positions' panels, which have the slot's type: pairs of inputs in bfloat16.
+/// Transforms taps to one panel for each position. Panels have the slot's type; those of bfloat16 hold inputs in pairs.
 typedef struct {
   int tile;                ///< 2 or 4
   size_t inputs;
@@ -300,13 +301,13 @@ typedef struct {
   size_t position_stride;  ///< between positions of `panel`
 } ck_winograd_weights;
 
-/// The kernels of one instruction set: its own, and those of the sets below for all other slots.
+/// The kernels of one instruction set. Slots that it does not replace have the kernels of the sets before it.
 typedef struct {
   const char *name;  ///< of the last instruction set that replaced a slot
   size_t mr;         ///< rows of `product`'s register tile; multiples of it are fastest
   size_t nr;         ///< columns of a panel
-  int has_native_bf16;  ///< not 0 if it multiplies bfloat16 without widening it, which is faster than float32
-  int has_native_int8;  ///< not 0 if it multiplies 8-bit integers in groups of four, which is the fastest
+  int has_native_bf16;  ///< not 0 if it multiplies bfloat16 directly, which is faster than float32
+  int has_native_int8;  ///< not 0 if it multiplies 8-bit integers in groups of four, which is fastest
 
   void (*product)(const ck_product *);
   void (*attention)(const ck_attention *);
@@ -328,9 +329,9 @@ typedef struct {
   void (*quick_gelu)(const float *x, size_t count, float *y);
   /// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))); `y` may be `x`.
   void (*gelu_tanh)(const float *x, size_t count, float *y);
-  /// y[i] = a[i] + b[i]; `y` may be either.
+  /// y[i] = a[i] + b[i]; `y` may be the memory of either.
   void (*add)(const float *a, const float *b, size_t count, float *y);
-  /// y[i][c] = residual[i][c] + x[i][c] * scale[c]; `y` may be either.
+  /// y[i][c] = residual[i][c] + x[i][c] * scale[c]; `y` may be the memory of either.
   void (*add_scaled)(const float *residual, const float *x, size_t rows, size_t channels, const float *scale, float *y);
   void (*rms_norm)(const ck_rms_norm *);
   void (*heads)(const ck_heads *);
@@ -338,7 +339,7 @@ typedef struct {
   void (*winograd_input)(const ck_winograd_input *);
   void (*winograd_output)(const ck_winograd_output *);
   void (*winograd_weights)(const ck_winograd_weights *);
-  /// Stored weights to a panel; not 0 if all of them are finite.
+  /// Stored weights to a panel; returns not 0 if all of them are finite.
   int (*unpack)(const ck_unpacking *);
 
   // The same for bfloat16.
@@ -367,19 +368,19 @@ typedef struct {
 
   // For 8-bit integers.
 
-  /// As `attention_bf16`, with scores of bytes: those of `quantize_keys`, and the queries', each with its own scale.
+  /// As `attention_bf16`, but with scores computed from bytes: the keys of `quantize_keys`, and queries with a scale each.
   void (*attention_int8)(const ck_bf16_attention *);
   void (*quantize_keys)(const ck_quantized_keys *);
-  /// The sums of a row do not depend on other rows.
+  /// The result of a row does not depend on other rows.
   void (*product_int8)(const ck_int8_product *);
   void (*quantize)(const ck_quantization *);
   /// The minimum and maximum of the numbers and zero; both are NaN if a number is NaN or infinite.
   void (*range)(const uint16_t *x, size_t count, float *smallest, float *largest);
-  /// The scale and zero that spread such a range over 0...255. The scale is NaN if the range is NaN or infinite.
+  /// The scale and zero point that map this range to 0...255. The scale is NaN if the range is NaN or infinite.
   void (*range_scale)(float smallest, float largest, float *scale, int32_t *zero);
-  /// Weights to a panel: y = round(x / scale), ties to even; the largest magnitude of each column becomes 127.
+  /// Quantises weights to a panel: y = round(x / scale), ties to even; the largest magnitude of each column becomes 127.
   void (*quantize_panel)(const ck_quantized_panel *);
-  /// Stored weights to bytes of a panel, by the scales that `quantize_panel` found.
+  /// Unpacks stored weights to bytes of a panel, with the scales that `quantize_panel` computed.
   void (*unpack_int8)(const ck_unpacking *);
 
   /// From IEEE half precision to float32, exactly. `x` needs no alignment. Returns not 0 if all numbers are finite.
@@ -390,10 +391,10 @@ typedef struct {
   void (*narrow)(const float *x, size_t count, uint16_t *y);
 } ck_table;
 
-/// The table for this machine, filled at the first call. SDBATCH_ISA stops the overlays at the instruction set that it names.
+/// The table for this machine, filled at the first call. With SDBATCH_ISA, overlays stop at the instruction set of that name.
 const ck_table *ck_kernels(void);
 
-/// The table with the overlays up to `name`, or null if the name is unknown or this machine lacks the instruction set.
+/// The table with the overlays up to `name`; null if the name is unknown or this machine lacks the instruction set.
 const ck_table *ck_kernels_named(const char *name);
 
 /// The names of the instruction sets in overlay order; null past the last. This machine may lack some.

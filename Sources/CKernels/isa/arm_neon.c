@@ -7,7 +7,7 @@
 #include "../vec/vec_neon.h"
 
 // 6 x 16 floats: of the 32 registers, sums take 24, a row of the panel 4, and the broadcast number 1. Pairs of bfloat16 are
-// widened, which takes twice as many for the row.
+// widened, so a row takes twice as many.
 enum { MR = 6, MR16 = 5, MR8 = 4, NV = 4 };
 #include "../body/all_bodies.h"
 

@@ -1,5 +1,5 @@
-// NEON with instructions for bfloat16 (the extension "bf16"): kernels that read, write or multiply it; other slots stay as they are.
-// Its products of 2x2 tiles (bfmmla) are not used: they would need panels of another layout. All processors with it have i8mm too.
+// NEON with instructions for bfloat16 (the extension "bf16"): only kernels that read, write or multiply bfloat16. Its products
+// of 2x2 tiles (bfmmla) are not used: they would need panels of another layout. All processors that have it have i8mm too.
 #include <string.h>
 
 #include "../isa.h"
@@ -17,7 +17,7 @@
 #include "../body/norm_body.h"
 #include "../body/pointwise_body.h"
 
-// 6 x 16 sums in 24 registers, with panels as wide as plain NEON's.
+// 6 x 16 sums in 24 registers. Panels are as wide as those of plain NEON.
 enum { MR16 = 6, NV = 4, NR = NV * VL };
 #include "../body/bf16_product_body.h"
 #include "../body/quantize_scale.h"

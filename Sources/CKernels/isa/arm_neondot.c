@@ -1,4 +1,4 @@
-// NEON with instructions for products of bytes (the extension "dotprod"); other slots stay as they are.
+// NEON with instructions for products of bytes (the extension "dotprod"); it replaces only the slots for bytes.
 #include <string.h>
 
 #include "../isa.h"
@@ -10,8 +10,8 @@
 #include "../vec/vec_neon.h"
 #include "../body/math_body.h"
 
-// 4 x 16 sums in 16 registers, with panels as wide as plain NEON's. A row of the panel takes four more, and so does the
-// correction for unsigned activations.
+// 4 x 16 sums in 16 registers. Panels are as wide as those of plain NEON. A row of the panel takes four more registers, and so
+// does the correction for unsigned activations.
 enum { MR8 = 4, NV = 4, NR = NV * VL };
 #include "../body/activated_body.h"
 #include "../body/int8_product_body.h"

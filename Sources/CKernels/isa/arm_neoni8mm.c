@@ -1,5 +1,5 @@
-// NEON with products of unsigned and signed bytes (the extension "i8mm"); other slots stay as they are. Its products of 2x2 tiles
-// (smmla) are not used: they would need panels of another layout.
+// NEON with products of unsigned and signed bytes (the extension "i8mm"); it replaces only the slots for bytes. Its products of
+// 2x2 tiles (smmla) are not used: they would need panels of another layout.
 #include <string.h>
 
 #include "../isa.h"
@@ -11,7 +11,7 @@
 #include "../vec/vec_neon.h"
 #include "../body/math_body.h"
 
-// 6 x 16 sums in 24 registers, with panels as wide as plain NEON's. A row of the panel takes four more.
+// 6 x 16 sums in 24 registers. Panels are as wide as those of plain NEON. A row of the panel takes four more registers.
 enum { MR8 = 6, NV = 4, NR = NV * VL };
 #include "../body/activated_body.h"
 #include "../body/int8_product_body.h"

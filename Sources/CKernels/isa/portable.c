@@ -1,4 +1,4 @@
-// Plain C for every slot: the reference for the other instruction sets, their documentation, and the fallback.
+// Plain C for every slot: the fallback, the reference for the other instruction sets, and their documentation.
 #include <math.h>
 #include <string.h>
 
@@ -149,7 +149,8 @@ static int widen_f16(const void *x, size_t count, float *y) {
     uint16_t half;
     memcpy(&half, (const char *)x + 2 * i, sizeof half);
     uint32_t magnitude = half & 0x7fff;
-    // Subnormal numbers are multiples of 2^-24. Others change the exponent's bias from 15 to 127; all ones stay all ones.
+    // Subnormal numbers are multiples of 2^-24. For other numbers the exponent's bias changes from 15 to 127; an exponent of
+    // all ones (infinity, NaN) stays all ones.
     float value = (float)magnitude * 0x1p-24f;
     if (magnitude >= 0x400) {
       uint32_t bits = (magnitude << 13) + ((magnitude >= 0x7c00 ? 224u : 112u) << 23);
@@ -197,7 +198,7 @@ static void product_bf16(const ck_bf16_product *p) {
   }
 }
 
-// One query at a time. Scores are computed twice, because the scratch memory has no room for all of them.
+// One query at a time. Scores are computed twice, because the scratch memory is too small for all of them.
 static float score(const ck_bf16_attention *p, const uint16_t *q, size_t i, size_t key) {
   const uint16_t *column = p->keys + (key / NR * ((p->d + 1) / 2) * NR + key % NR) * 2;
   float dot = 0;
@@ -225,7 +226,7 @@ static void attention_bf16(const ck_bf16_attention *p) {
   }
 }
 
-// One query at a time, as above, with scores of bytes.
+// One query at a time, as above, but with scores computed from bytes.
 static float byte_score(const ck_bf16_attention *p, const int32_t *q, float scale, size_t key) {
   const int8_t *column = p->keys8 + (key / NR * ((p->d + 3) / 4) * NR + key % NR) * 4;
   int32_t dot = 0;
@@ -348,8 +349,8 @@ static void add_bf16(const uint16_t *a, const uint16_t *b, size_t count, uint16_
   for (size_t i = 0; i < count; i++) y[i] = narrowed(widened(a[i]) + widened(b[i]));
 }
 
-// Winograd's three matrices for F(2, 3) at the points 0, 1, -1 and for F(4, 3) at 0, a, -a, b, -b; infinity is the last
-// point of each. body/winograd_math.h explains the choice.
+// Winograd's three matrices for F(2, 3) at the points 0, 1, -1, and for F(4, 3) at 0, a, -a, b, -b. The last point of each is
+// infinity. body/winograd_math.h explains the choice.
 enum { SIDE = 6 };
 #define A 0.625f
 #define B 1.5f
@@ -544,7 +545,7 @@ static void quantize_panel(const ck_quantized_panel *p) {
   }
 }
 
-// One stored weight, as ggml's reference functions decode it.
+// Decodes one stored weight, as ggml's reference functions do.
 static float half_at(const uint8_t *p) {
   const uint32_t half = (uint32_t)p[0] | (uint32_t)p[1] << 8, magnitude = half & 0x7fff;
   float value;
@@ -643,7 +644,7 @@ static void unpack_int8(const ck_unpacking *p) {
   }
 }
 
-// The kernels of transformers, once for both types: read and write are by the type of `x`.
+// The kernels of transformers, once for both types: `read` and `write` depend on the type of `x`.
 
 static float get(const void *x, size_t i, int narrow) { return narrow ? widened(((const uint16_t *)x)[i]) : ((const float *)x)[i]; }
 static void set(void *y, size_t i, float value, int narrow) {

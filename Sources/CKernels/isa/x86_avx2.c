@@ -8,7 +8,7 @@
 #include "../vec/vec_avx2.h"
 
 // 6 x 16 floats: of the 16 registers, sums take 12, a row of the panel 2, and the broadcast number 1. Pairs of bfloat16 are
-// widened, which takes twice as many for the row.
+// widened, so a row takes twice as many.
 enum { MR = 6, MR16 = 4, MR8 = 4, NV = 2 };
 #include "../body/all_bodies.h"
 #pragma clang attribute pop

@@ -1,5 +1,5 @@
-// AVX-512 with instructions for bfloat16: kernels that read, write or multiply it; other slots stay as they are. All processors
-// with it have those for bytes too.
+// AVX-512 with instructions for bfloat16: only kernels that read, write or multiply bfloat16. All processors that have it have
+// AVX-512 VNNI too.
 #include <string.h>
 
 #include "../isa.h"
@@ -17,7 +17,7 @@
 #include "../body/norm_body.h"
 #include "../body/pointwise_body.h"
 
-// 8 x 32 sums in 16 registers, with panels as wide as plain AVX-512's.
+// 8 x 32 sums in 16 registers. Panels are as wide as those of plain AVX-512.
 enum { MR16 = 8, NV = 2, NR = NV * VL };
 #include "../body/bf16_product_body.h"
 #include "../body/quantize_scale.h"

@@ -1,4 +1,4 @@
-// AVX-512 with instructions for products of bytes; other slots stay as they are.
+// AVX-512 with instructions for products of bytes; it replaces only the slots for bytes.
 #include <string.h>
 
 #include "../isa.h"
@@ -10,7 +10,7 @@
 #include "../vec/vec_avx512.h"
 #include "../body/math_body.h"
 
-// 8 x 32 sums in 16 registers, with panels as wide as plain AVX-512's.
+// 8 x 32 sums in 16 registers. Panels are as wide as those of plain AVX-512.
 enum { MR8 = 8, NV = 2, NR = NV * VL };
 #include "../body/activated_body.h"
 #include "../body/int8_product_body.h"

@@ -1,5 +1,6 @@
-// AVX2 with instructions for products of bytes (AVX-VNNI); other slots stay as they are. Processors with AVX-512 VNNI have the same
-// instructions in another encoding, which x86_avxvnni_evex.c uses, so that they can run and test these kernels too.
+// AVX2 with instructions for products of bytes (AVX-VNNI); it replaces only the slots for bytes. Processors with AVX-512 VNNI
+// have the same instructions in another encoding. x86_avxvnni_evex.c uses that, so that these kernels run there and can be
+// tested there too.
 #include <string.h>
 
 #include "../isa.h"
@@ -12,7 +13,7 @@
 #include "../body/avxvnni_body.h"
 #pragma clang attribute pop
 
-// __builtin_cpu_supports does not know it. The system must save the registers, as it does for AVX2.
+// __builtin_cpu_supports does not know AVX-VNNI. The operating system must save the registers, as for AVX2.
 static int has_vex_form(void) {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);

@@ -1,4 +1,4 @@
-// The kernels of x86_avxvnni.c with the instructions of AVX-512 VNNI for 256 bits: the same results.
+// The kernels of x86_avxvnni.c with AVX-512 VNNI's encoding of the 256-bit instructions: the same results.
 #include <string.h>
 
 #include "../isa.h"

@@ -35,7 +35,7 @@ static inline vf v_scale2(vf x, vf n) {
   __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(exponent));
 }
-// Limits an exponent to what v_scale2 accepts. The bound is the first operand, so that NaN stays NaN.
+// Clamps an exponent to what v_scale2 accepts. The bound is the first operand, so that NaN stays NaN.
 static inline vf v_bounded_exponent(vf n) { return _mm256_max_ps(_mm256_set1_ps(-126.0f), n); }
 static inline float v_sum(vf a) {
   __m128 h = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -112,7 +112,7 @@ static inline vi v_mul_int(vi a, vi b) { return _mm256_mullo_epi32(a, b); }
 static inline vf v_from_int(vi a) { return _mm256_cvtepi32_ps(a); }
 // Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return _mm256_cvtps_epi32(a); }
-// Stores VL integers as unsigned bytes, limited to 0...255.
+// Stores VL integers as unsigned bytes, clamped to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
@@ -146,16 +146,16 @@ static inline vi v_and_int(vi a, int32_t b) { return _mm256_and_si256(a, _mm256_
 static inline vi v_or_int(vi a, vi b) { return _mm256_or_si256(a, b); }
 static inline vi v_left(vi a, int n) { return _mm256_sll_epi32(a, _mm_cvtsi32_si128(n)); }
 static inline vi v_right(vi a, int n) { return _mm256_srl_epi32(a, _mm_cvtsi32_si128(n)); }
-// One number of half precision.
+// One half-precision number.
 static inline float v_half(const uint8_t *p) {
   uint16_t bits;
   memcpy(&bits, p, sizeof bits);
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
-// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+// FP8 by way of half precision. E5M2 has the same exponents; E4M3 read as a half is smaller by 2^8. NaN stays NaN.
 static inline vf v_load_e4m3(const uint8_t *p) {
   const __m128i byte = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)p)), low = _mm_and_si128(byte, _mm_set1_epi16(0x7f));
-  // All ones become an exponent of all ones.
+  // An exponent of all ones stays all ones.
   const __m128i nan = _mm_and_si128(_mm_add_epi16(low, _mm_set1_epi16(1)), _mm_set1_epi16(0x80));
   const __m128i half = _mm_or_si128(_mm_slli_epi16(_mm_andnot_si128(_mm_set1_epi16(0x7f), byte), 8), _mm_slli_epi16(_mm_or_si128(low, nan), 7));
   return _mm256_mul_ps(_mm256_cvtph_ps(half), _mm256_set1_ps(256.0f));

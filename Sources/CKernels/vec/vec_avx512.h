@@ -30,7 +30,7 @@ static inline vf v_copysign(vf magnitude, vf sign) {
 static inline vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 // x * 2^n for an integer n from -127 to 127.
 static inline vf v_scale2(vf x, vf n) { return _mm512_scalef_ps(x, n); }
-// Limits an exponent to what v_scale2 accepts: any, here.
+// Clamps an exponent to what v_scale2 accepts; here it accepts any.
 static inline vf v_bounded_exponent(vf n) { return n; }
 static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float v_largest(vf a) { return _mm512_reduce_max_ps(a); }
@@ -67,7 +67,7 @@ static inline vf v_odd(vp x) { return _mm512_castsi512_ps(_mm512_and_si512(x, _m
 static inline vf v_dot2(vf sum, vp a, vp b) { return v_fma(v_even(a), v_even(b), v_fma(v_odd(a), v_odd(b), sum)); }
 #endif
 #ifdef CK_HAS_DOT2
-// Half a vector, for columns that fill no more: products take half the time.
+// Half a vector, for products whose columns fill no more: they take half the time.
 #define CK_HAS_HALVES
 typedef __m256 vh;
 static inline vh h_load(const float *p) { return _mm256_loadu_ps(p); }
@@ -111,7 +111,7 @@ static inline vi v_mul_int(vi a, vi b) { return _mm512_mullo_epi32(a, b); }
 static inline vf v_from_int(vi a) { return _mm512_cvtepi32_ps(a); }
 // Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return _mm512_cvtps_epi32(a); }
-// Stores VL integers as unsigned bytes, limited to 0...255.
+// Stores VL integers as unsigned bytes, clamped to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, _mm512_setzero_si512())));
 }
@@ -143,16 +143,16 @@ static inline vi v_and_int(vi a, int32_t b) { return _mm512_and_si512(a, _mm512_
 static inline vi v_or_int(vi a, vi b) { return _mm512_or_si512(a, b); }
 static inline vi v_left(vi a, int n) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(n)); }
 static inline vi v_right(vi a, int n) { return _mm512_srl_epi32(a, _mm_cvtsi32_si128(n)); }
-// One number of half precision.
+// One half-precision number.
 static inline float v_half(const uint8_t *p) {
   uint16_t bits;
   memcpy(&bits, p, sizeof bits);
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
-// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+// FP8 by way of half precision. E5M2 has the same exponents; E4M3 read as a half is smaller by 2^8. NaN stays NaN.
 static inline vf v_load_e4m3(const uint8_t *p) {
   const __m256i byte = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)), low = _mm256_and_si256(byte, _mm256_set1_epi16(0x7f));
-  // All ones become an exponent of all ones.
+  // An exponent of all ones stays all ones.
   const __m256i nan = _mm256_and_si256(_mm256_add_epi16(low, _mm256_set1_epi16(1)), _mm256_set1_epi16(0x80));
   const __m256i half = _mm256_or_si256(_mm256_slli_epi16(_mm256_andnot_si256(_mm256_set1_epi16(0x7f), byte), 8), _mm256_slli_epi16(_mm256_or_si256(low, nan), 7));
   return _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));

@@ -39,7 +39,7 @@ static inline vf v_scale2(vf x, vf n) {
   int32x4_t exponent = vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23);
   return vmulq_f32(x, vreinterpretq_f32_s32(exponent));
 }
-// Limits an exponent to what v_scale2 accepts; NaN stays NaN.
+// Clamps an exponent to what v_scale2 accepts; NaN stays NaN.
 static inline vf v_bounded_exponent(vf n) { return vmaxq_f32(vdupq_n_f32(-126.0f), n); }
 static inline float v_sum(vf a) { return vaddvq_f32(a); }
 static inline float v_largest(vf a) { return vmaxvq_f32(a); }
@@ -113,7 +113,7 @@ static inline vi v_mul_int(vi a, vi b) { return vmulq_s32(a, b); }
 static inline vf v_from_int(vi a) { return vcvtq_f32_s32(a); }
 // Rounds to nearest, ties to even.
 static inline vi v_nearest_int(vf a) { return vcvtnq_s32_f32(a); }
-// Stores VL integers as unsigned bytes, limited to 0...255.
+// Stores VL integers as unsigned bytes, clamped to 0...255.
 static inline void v_store_bytes(uint8_t *p, vi x) {
   uint16x4_t halves = vqmovun_s32(x);
   uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(halves, halves))), 0);
@@ -132,7 +132,7 @@ static inline void v_store_quads(int8_t *p, vi a, vi b, vi c, vi d) {
 #if defined(CK_HAS_USDOT)
 static inline vi v_dot4(vi sum, vq a, vq b) { return vusdotq_s32(sum, a, vreinterpretq_s8_u8(b)); }
 #elif defined(CK_HAS_DOT4)
-// The instruction multiplies signed bytes, so subtract 128 from `a`, and add 128 times the weights afterwards.
+// The instruction multiplies signed bytes, so subtract 128 from `a` first, and add 128 times the weights afterwards.
 static inline vi v_dot4(vi sum, vq a, vq b) {
   int8x16_t weights = vreinterpretq_s8_u8(b), half = vdupq_n_s8(-128);
   sum = vdotq_s32(sum, vreinterpretq_s8_u8(veorq_u8(a, vdupq_n_u8(128))), weights);
@@ -164,18 +164,18 @@ static inline vi v_and_int(vi a, int32_t b) { return vandq_s32(a, vdupq_n_s32(b)
 static inline vi v_or_int(vi a, vi b) { return vorrq_s32(a, b); }
 static inline vi v_left(vi a, int n) { return vshlq_s32(a, vdupq_n_s32(n)); }
 static inline vi v_right(vi a, int n) { return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vdupq_n_s32(-n))); }
-// One number of half precision.
+// One half-precision number.
 static inline float v_half(const uint8_t *p) {
   uint16_t bits;
   memcpy(&bits, p, sizeof bits);
   return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits))), 0);
 }
-// FP8 through half precision, which has its exponents times 2^8 or its own; NaN stays NaN.
+// FP8 by way of half precision. E5M2 has the same exponents; E4M3 read as a half is smaller by 2^8. NaN stays NaN.
 static inline vf v_load_e4m3(const uint8_t *p) {
   uint32_t bytes;
   memcpy(&bytes, p, sizeof bytes);
   const uint16x4_t byte = vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(bytes)))), low = vand_u16(byte, vdup_n_u16(0x7f));
-  // All ones become an exponent of all ones.
+  // An exponent of all ones stays all ones.
   const uint16x4_t nan = vand_u16(vadd_u16(low, vdup_n_u16(1)), vdup_n_u16(0x80));
   const uint16x4_t half = vorr_u16(vshl_n_u16(vand_u16(byte, vdup_n_u16(0x80)), 8), vshl_n_u16(vorr_u16(low, nan), 7));
   return vmulq_n_f32(vcvt_f32_f16(vreinterpret_f16_u16(half)), 256.0f);

@@ -1,12 +1,12 @@
-// Loops with only the arithmetic that kernels use, on numbers that stay in registers: the processor's peak, to compare
-// kernels with.
+// Loops that do only the arithmetic of the kernels, on numbers that stay in registers. They measure the processor's peak, which
+// the kernels are compared with.
 #ifndef CPEAKS_H
 #define CPEAKS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/// One kind of arithmetic.
+/// One type of arithmetic.
 typedef struct {
   const char *name;   ///< the type of number and the instruction
   double operations;  ///< multiplications and additions of one iteration
@@ -14,7 +14,7 @@ typedef struct {
   void (*run)(size_t iterations);
 } cp_peak;
 
-/// The kinds of arithmetic that this machine has instructions for, simplest first; null past the last.
+/// The types of arithmetic that this machine has instructions for, simplest first; null past the last.
 const cp_peak *cp_peak_at(size_t index);
 
 /// Reads an array once, and returns a value that depends on all of it.

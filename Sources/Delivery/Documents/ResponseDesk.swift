@@ -12,9 +12,9 @@ public final class ResponseDesk {
     var order: ResponseOrder
     var digest: String
     var images: [Image]
-    /// How many images are neither made nor failed.
+    /// The number of images that have neither been made nor failed.
     var missing: Int
-    /// When this run began the work on it.
+    /// When this run started to work on it.
     var begin: ContinuousClock.Instant?
     var timestamp: String?
     /// The deadline that was missed.
@@ -23,18 +23,18 @@ public final class ResponseDesk {
 
   private enum Image {
     case missing
-    /// It exists: an earlier run made it, or this one for another order.
+    /// It exists already: an earlier run made it, or this run made it for another order.
     case found
     case made(file: String, seconds: Double)
     case failed(String)
   }
 
   private var desks: [Desk] = []
-  /// The index of the last job of each identity.
+  /// The index of the last job with each id.
   private var lastJobs: [JobID: Int32] = [:]
-  /// By job, the index of the job before it with the same identity; -1 for none.
+  /// For each job, the index of the previous job with the same id; -1 if there is none.
   private var earlierJobs: [Int32]
-  /// By job, the index of its order in `desks`; -1 if no answer is about the job.
+  /// For each job, the index of its order in `desks`; -1 if no answer needs the job.
   private var orders: [Int32]
   private let jobs: JobList
   private let version: String
@@ -43,18 +43,18 @@ public final class ResponseDesk {
   private let record: ResponseRecord
   private let announce: (Announcement) throws -> Void
   private let start = ContinuousClock.now
-  /// Why an answer could not be written; no other can be either.
+  /// Why an answer could not be written; later answers cannot be written either.
   private var failure: (any Error)?
-  /// Why single requests could not be answered.
+  /// The messages of requests that could not be answered.
   private var unanswered: [String] = []
   private var finished: FinishedImages?
 
-  /// A desk for the orders of a plan.
+  /// Creates a desk for the orders of a plan.
   ///
   /// - Parameters:
-  ///   - newOrders: What to answer; no two orders are about one job.
+  ///   - newOrders: What to answer; no two orders have a job in common.
   ///   - jobs: The plan's jobs.
-  ///   - folder: The run, whose lock is held.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - version: The version of this program.
   ///   - disk: The disk.
   ///   - announce: Receives each answer that has an address, and returns once the announcement is durable.
@@ -96,7 +96,7 @@ public final class ResponseDesk {
 
   // MARK: The run
 
-  /// Follows the run.
+  /// Handles an event of the run.
   public func note(_ event: RunEvent) {
     switch event {
     case .imageFound(let job, let id): settle(id, job) { .found }
@@ -112,7 +112,7 @@ public final class ResponseDesk {
     }
   }
 
-  /// Why a job must end: its request has taken longer than it may; nil while it has time.
+  /// Why a job must end, if its request has taken longer than it may; otherwise nil.
   public func deadline(for job: Job) -> String? {
     guard let index = desk(job) else { return nil }
     if let lateness = desks[index].lateness { return lateness }
@@ -142,7 +142,7 @@ public final class ResponseDesk {
     for index in equalJobs.reversed() {
       let desk = Int(orders[index])
       let number = index - desks[desk].order.jobs.lowerBound
-      // One event settles all equal jobs; later events for them change nothing.
+      // One event settles all equal jobs; later events for them are ignored.
       guard desks[desk].missing > 0, case .missing = desks[desk].images[number] else { continue }
       desks[desk].images[number] = image()
       desks[desk].missing -= 1
@@ -152,24 +152,24 @@ public final class ResponseDesk {
       } catch let error as RunError where error.isOfWriting {
         failure = error
       } catch {
-        // An image was taken away or altered; other requests have theirs.
+        // An image was deleted or changed; other requests still have theirs.
         unanswered.append("\(desks[desk].order.id) was not answered: \(error)")
       }
       desks[desk].images = []
     }
   }
 
-  /// Answers the requests that this run began and does not finish.
+  /// Answers the requests that this run started and does not finish.
   ///
-  /// - Parameter reason: Why not.
+  /// - Parameter reason: Why they are not finished.
   /// - Throws: `RunError.notWritten`.
   public func cancel(_ reason: String) throws {
     for desk in desks where desk.begin != nil && desk.missing > 0 { try give(desk, .cancelled, error: reason) }
   }
 
-  /// Ends the work.
+  /// Ends the work of the desk.
   ///
-  /// - Throws: Why an answer could not be written, if one could not: `UnansweredRequests` if others were.
+  /// - Throws: The error if an answer could not be written; `UnansweredRequests` if images of single requests are missing.
   public func close() throws {
     if let failure { throw failure }
     if !unanswered.isEmpty { throw UnansweredRequests(messages: unanswered) }
@@ -189,14 +189,14 @@ public final class ResponseDesk {
   }
 
   /// Makes an answer durable: first the document, then its entry in the outbox, then its line in `responses.jsonl`. After a
-  /// crash between these, the next run does the rest under the same key.
+  /// crash in between, the next run does the rest with the same key.
   private func give(
     _ desk: Desk, _ status: ResponseStatus, output: ResponseDocument.Output? = nil, error: String? = nil,
     executionTime: Int64? = nil
   ) throws {
     let (order, path) = (desk.order, path(desk.order))
     let entry = ResponseRecord.Entry(id: order.id, status: status, digest: desk.digest, error: error)
-    // A failure that was announced is not announced again every night unless it changes.
+    // A failure that was announced is announced again only if it changes, not every night.
     if status != .completed, record.entries[order.id] == entry, access(path, F_OK) == 0 { return }
     let document = ResponseDocument(
       order: order, status: status, delayTime: milliseconds(from: start, to: desk.begin ?? .now),
@@ -216,7 +216,7 @@ public final class ResponseDesk {
     return count == 1 ? first : "\(errors.count) of \(count) images failed: \(first)"
   }
 
-  /// The settings of all images of an order, of which `job` was made last.
+  /// The settings of all images of an order. `job` is the one that was made last.
   private func settings(_ order: ResponseOrder, _ job: Job) -> [ImageSettings] {
     if let settings = order.settings { return (0..<order.jobs.count).map(settings) }
     if order.jobs.count == 1 { return [job.settings] }
@@ -256,10 +256,10 @@ public final class ResponseDesk {
     return (ResponseDocument.Output(files: files, encoding: encoding, info: info), seconds)
   }
 
-  /// What the journal has of an image that existed before.
+  /// What the journal records about an image that existed before.
   private func details(_ id: JobID) throws -> FinishedImages.Details? {
     if let details = try finished?.details(id) { return details }
-    // The journal may have grown since.
+    // The journal may have grown since then.
     let images = try FinishedImages(folder)
     finished = images
     return try images.details(id)
@@ -271,19 +271,19 @@ public final class ResponseDesk {
   }
 }
 
-/// Requests whose images were taken away before they could be answered.
+/// Requests whose images were deleted before they could be answered.
 public struct UnansweredRequests: InputFailure, Hashable, CustomStringConvertible {
-  /// A message for each.
+  /// One message for each request.
   let messages: [String]
 
-  /// A line for each request, and what to do.
+  /// One line for each request, and one that says what to do.
   public var description: String {
     (messages + ["run the same command again to make the missing images and answer the rest"]).joined(separator: "\n")
   }
 }
 
 extension RunError {
-  /// Whether the folder cannot be written, so that no other answer can be either.
+  /// Whether the folder cannot be written, so that later answers cannot be written either.
   fileprivate var isOfWriting: Bool {
     switch self {
     case .notWritten, .folderLost: true

@@ -3,20 +3,19 @@ import Recipes
 import Runs
 import Settings
 
-/// Everything that answers those who asked for the images of a run: the desks for their orders, and the delivery of
-/// announcements.
+/// Answers everyone who asked for images of a run: the desks for their orders, and the delivery of announcements.
 public final class ResponseDesks: RunAnswers {
   private let desks: [ResponseDesk]
   private let delivery: WebhookDelivery?
 
-  /// The desks for what a plan asks to be answered.
+  /// Creates the desks for all orders of a plan.
   ///
   /// - Parameters:
   ///   - requests: The requests to answer; nil for a recipe.
   ///   - webhook: The recipe's webhook.
   ///   - recipe: The recipe as the manifest shows it.
   ///   - jobs: The plan's jobs.
-  ///   - folder: The run, whose lock is held.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - version: The version of this program.
   ///   - delivery: Announces answers; nil if nothing is announced in this run.
   ///   - disk: The disk.
@@ -39,15 +38,15 @@ public final class ResponseDesks: RunAnswers {
     }
   }
 
-  /// Follows the run.
+  /// Handles an event of the run.
   public func note(_ event: RunEvent) {
     for desk in desks { desk.note(event) }
   }
 
-  /// Why a job must end: its request has taken longer than it may; nil while it has time.
+  /// Why a job must end, if its request has taken longer than it may; otherwise nil.
   public func deadline(for job: Job) -> String? { desks.lazy.compactMap { $0.deadline(for: job) }.first }
 
-  /// Writes the last answers: those of requests that a cancelled run began and did not finish.
+  /// Writes the last answers: those for requests that a cancelled run started and did not finish.
   public func close(_ stop: StopReason?) throws {
     if let stop, stop.isCancelling {
       for desk in desks { try desk.cancel("stopped by \(stop.text); the next run continues it") }
@@ -55,6 +54,6 @@ public final class ResponseDesks: RunAnswers {
     for desk in desks { try desk.close() }
   }
 
-  /// Waits until every announcement was delivered or tried often enough.
+  /// Waits until every announcement was delivered or has used up its attempts.
   public func deliver(until isStopping: @escaping () -> Bool) { delivery?.finish(isStopped: isStopping) }
 }

@@ -6,11 +6,11 @@ import Settings
 
 /// How a request ended, in the terms of serverless platforms.
 public enum ResponseStatus: String, Sendable {
-  /// All of its images exist.
+  /// All images of the request exist.
   case completed = "COMPLETED"
-  /// Some image could not be made.
+  /// At least one image could not be made.
   case failed = "FAILED"
-  /// It took longer than its `policy` allows.
+  /// The request took longer than its `policy` allows.
   case timedOut = "TIMED_OUT"
   /// The run was cancelled before it was done.
   case cancelled = "CANCELLED"
@@ -22,7 +22,7 @@ struct ResponseDocument {
   struct Output {
     /// Paths of the images, in order.
     var files: [String]
-    /// How the answer has them; nil for as they are.
+    /// The format of the images in the answer; nil to send the files as they are.
     var encoding: ImageEncoding?
     /// The webui's `info`, an object.
     var info: JSONValue
@@ -34,16 +34,16 @@ struct ResponseDocument {
   var delayTime: Int64
   /// Milliseconds of work on it, in all runs.
   var executionTime: Int64
-  /// nil if there is an error.
+  /// The result; nil if there is an error.
   var output: Output?
   var error: String?
 
-  /// Writes the document, whole or not at all; images pass through memory one by one.
+  /// Writes the document; after a crash it is complete or missing. Only one image at a time is in memory.
   ///
   /// - Parameters:
-  ///   - path: The file; one that is there is replaced.
+  ///   - path: The file; an existing one is replaced.
   ///   - disk: The disk.
-  /// - Throws: `RunError` when an image cannot be read or the file not be written.
+  /// - Throws: `RunError` if an image cannot be read or the file cannot be written.
   func write(to path: String, on disk: Disk) throws {
     try DerivedFile.write(to: path, on: disk) { append in
       var writer = JSONWriter()
@@ -77,7 +77,8 @@ struct ResponseDocument {
     }
   }
 
-  /// An image as the answer has it. Requests with the same pixels share a file, which may have another's format.
+  /// The bytes of an image for the answer. Requests with the same pixels share a file, so the file may have the format of
+  /// another request.
   private static func bytes(_ path: String, as encoding: ImageEncoding?) throws -> [UInt8] {
     let bytes = try FileReader.bytes(of: path)
     guard let encoding, PictureFormat(of: bytes) != nil else { return bytes }
@@ -85,13 +86,13 @@ struct ResponseDocument {
       path.hasSuffix(encoding.ending)
       && (encoding == .png || PictureFile.note(in: bytes)?.encoding == encoding.description)
     if isAsAsked { return bytes }
-    // A file that gives back the pixels, if there is one beside it.
+    // Use a lossless file of the same image if there is one next to it.
     let lossless = PictureFormat(of: bytes) == .png ? nil : try? FileReader.bytes(of: RunFolder.stem(of: path) + ".png")
     let picture = try PictureFile(decoding: lossless ?? bytes)
     return try EncodedImage.bytes(picture.image, text: picture.text("parameters"), as: encoding)
   }
 
-  /// The images in a grid as in the webui, with about as many rows as columns; empty cells are white.
+  /// The images as a grid, as in the webui: about as many rows as columns, empty cells white.
   private static func grid(_ output: Output) throws -> String {
     let images = try output.files.map { try PictureFile(decoding: bytes($0, as: nil)).image }
     let (width, height) = (images[0].width, images[0].height)
@@ -108,7 +109,7 @@ struct ResponseDocument {
     }
     let text = output.info["infotexts"]?.elements?.first?.text
     let grid = RGBImage(width: columns * width, height: rows * height, pixels: pixels)
-    // A grid may be longer than the format of its images allows.
+    // A grid may be larger than the format of its images allows.
     let isTooLong = max(grid.width, grid.height) > PictureFile.longestWebPSide
     return Data(try EncodedImage.bytes(grid, text: text, as: isTooLong ? .png : output.encoding ?? .png))
       .base64EncodedString()

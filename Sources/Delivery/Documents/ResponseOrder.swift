@@ -6,13 +6,13 @@ import Runs
 import Settings
 import Text
 
-/// What to answer: images of a plan that belong together, and the request for them.
+/// What to answer: a request, and the images of the plan that belong to it.
 public struct ResponseOrder: Sendable {
   /// The name of the answer and of its file.
   public var id: String
-  /// What was asked for, for the answer's `input`.
+  /// What was requested, for the answer's `input`.
   public var input: JSONValue
-  /// What was asked for with all defaults, for the answer's `parameters`.
+  /// What was requested, with all defaults, for the answer's `parameters`.
   public var parameters: JSONValue
   /// The indices of the images in the plan.
   public var jobs: Range<Int>
@@ -22,16 +22,16 @@ public struct ResponseOrder: Sendable {
   public var executionTimeout: Int64?
   /// How long after the start of the run the answer is still wanted, in milliseconds.
   public var timeToLive: Int64?
-  /// Whether the answer holds the images.
+  /// Whether the answer contains the images.
   public var sendsImages: Bool
-  /// Whether a grid precedes several images.
+  /// Whether a grid comes before the images if there are several.
   public var makesGrid: Bool
   /// What the answer's `info` takes from the request.
   public var info: GenerationInfo.Request
-  /// Returns the settings of an image by its number within the order; nil if they have to be looked up in the plan.
+  /// Returns the settings of an image by its number within the order; nil if they must be looked up in the plan.
   let settings: (@Sendable (Int) -> ImageSettings)?
 
-  /// The order of a request.
+  /// Creates the order of a request.
   public init(_ planned: PlannedRequest) {
     let request = planned.request
     id = planned.id
@@ -53,10 +53,10 @@ public struct ResponseOrder: Sendable {
   ///
   /// - Parameters:
   ///   - webhook: The recipe's `webhook`.
-  ///   - occasion: What is announced.
+  ///   - occasion: What to announce: the run or each image.
   ///   - recipe: The recipe as the manifest shows it.
   ///   - jobs: The plan's jobs.
-  /// - Returns: Orders; equal jobs share one.
+  /// - Returns: Orders; equal jobs share one order.
   public static func orders(
     of webhook: RecipeWebhook, per occasion: RecipeWebhook.Occasion, recipe: JSONValue, jobs: JobList
   ) -> [ResponseOrder] {
@@ -93,7 +93,7 @@ public struct ResponseOrder: Sendable {
     settings = nil
   }
 
-  /// A digest of the request and of the images that it results in.
+  /// A digest of the request and the ids of its images.
   func digest(_ ids: some Sequence<JobID>) -> String {
     var hash = SHA256()
     hash.update(Array(input.jsonText.utf8))

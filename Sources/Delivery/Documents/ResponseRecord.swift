@@ -4,19 +4,19 @@ import JSON
 import Runs
 import Text
 
-/// `responses.jsonl`: which requests were answered, one line for each answer, written when its file and its entry in the
-/// outbox are durable. Requests without a line are answered again.
+/// `responses.jsonl` records which requests were answered. Each answer has a line, written when its file and its entry in the
+/// outbox are durable. A request without a line is answered again.
 final class ResponseRecord {
   /// An answer that was given.
   struct Entry: Hashable {
     var id: String
     var status: ResponseStatus
-    /// What was asked for, and the images.
+    /// A digest of the request and its images.
     var digest: String
     /// Why images are missing.
     var error: String?
 
-    /// Distinguishes this answer from others to the same request, in 16 hexadecimal digits; times do not count.
+    /// Distinguishes this answer from other answers to the same request: 16 hexadecimal digits, independent of times.
     var fingerprint: String {
       Hexadecimal.text(SHA256.hash(Array("\(digest) \(status.rawValue) \(error ?? "")".utf8)).prefix(8))
     }
@@ -30,10 +30,10 @@ final class ResponseRecord {
   /// The last answer to each request.
   private(set) var entries: [String: Entry] = [:]
 
-  /// Opens the record of a run for writing, and cuts off a last line that a power cut tore.
+  /// Opens the record of a run for writing. A last line that a power cut left incomplete is removed.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
   init(_ folder: RunFolder, on disk: Disk) throws {
@@ -55,7 +55,7 @@ final class ResponseRecord {
 
   deinit { close(descriptor) }
 
-  /// Adds an answer, durable when this returns; a part of a line that got into the file is cut off again.
+  /// Adds an answer, durable when this returns. On an error, a partly written line is removed again.
   func append(_ entry: Entry) throws {
     let line = entry.line
     do {

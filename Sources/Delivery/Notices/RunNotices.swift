@@ -5,23 +5,23 @@ import Runs
 import Settings
 import Text
 
-/// Where a run as a whole is reported: that it began, and how it ended.
+/// Where to report a run as a whole: that it started, and how it ended.
 public struct NoticeTargets: Hashable, Sendable {
-  /// An address in the form of healthchecks: `/start` and `/fail` are appended to it.
+  /// An address in the form of healthchecks.io: `/start` and `/fail` are appended to it.
   public var ping: WebhookAddress?
-  /// Who gets a mail on trouble.
+  /// Who gets a mail if something goes wrong.
   public var mail: String?
-  /// A line for the shell.
+  /// A command line for the shell.
   public var command: String?
 
-  /// Nowhere.
+  /// No targets.
   public init() {}
 
-  /// Whether there is any.
+  /// Whether there is no target.
   public var isEmpty: Bool { ping == nil && mail == nil && command == nil }
 
-  /// Adds what a process's environment names: `SDBATCH_NOTIFY_PING`, `SDBATCH_NOTIFY_MAIL` and `SDBATCH_NOTIFY_COMMAND`. They
-  /// replace those of a recipe, which cannot name a command: a recipe is data.
+  /// Adds the targets from a process's environment: `SDBATCH_NOTIFY_PING`, `SDBATCH_NOTIFY_MAIL` and `SDBATCH_NOTIFY_COMMAND`.
+  /// They replace those of a recipe. Only the environment can name a command, because a recipe is data.
   ///
   /// - Parameter environment: The process's environment variables.
   /// - Throws: `WebhookOptionError` for an invalid value.
@@ -30,7 +30,7 @@ public struct NoticeTargets: Hashable, Sendable {
     if let text = value("SDBATCH_NOTIFY_PING") {
       guard let address = WebhookAddress(text), !address.isRedacted else {
         throw WebhookOptionError(
-          name: "SDBATCH_NOTIFY_PING", found: "what may be an address with secrets",
+          name: "SDBATCH_NOTIFY_PING", found: "a value that may contain secrets",
           expected: "an address that begins with http:// or https://")
       }
       ping = address
@@ -63,12 +63,14 @@ public final class RunNotices {
   private let warn: (String) -> Void
   private var hasStarted = false
 
-  /// How long an attempt takes at most.
+  /// The time limit of an attempt.
   private static let patience = Duration.seconds(10)
 
+  /// Creates the notices of a run.
+  ///
   /// - Parameters:
-  ///   - targets: Where to.
-  ///   - folder: The run.
+  ///   - targets: Where to report.
+  ///   - folder: The run folder.
   ///   - version: The version of this program.
   ///   - warn: Receives why a notice could not be sent.
   public init(_ targets: NoticeTargets, of folder: RunFolder, version: String, warn: @escaping (String) -> Void) {
@@ -76,16 +78,16 @@ public final class RunNotices {
     userAgent = "sdbatch/\(version)"
   }
 
-  /// The check has passed and the work begins.
+  /// Reports that the check has passed and the work starts.
   public func start() {
     hasStarted = true
     send(.start, "\(folder.path): begins", code: nil)
   }
 
-  /// The run is over.
+  /// Reports how the run ended.
   ///
   /// - Parameters:
-  ///   - summary: How it ended, in a line.
+  ///   - summary: How it ended, on one line.
   ///   - code: Its exit code.
   public func end(_ summary: String, code: Int32) {
     guard hasStarted else { return }
@@ -97,7 +99,7 @@ public final class RunNotices {
     }
   }
 
-  /// The run ended with an error, before or after it began.
+  /// Reports that the run ended with an error, before or after it started.
   ///
   /// - Parameters:
   ///   - message: The error.
@@ -106,7 +108,7 @@ public final class RunNotices {
 
   // MARK: Failures
 
-  /// A line for each failed job that was not reported before with this error; all that fail now count as reported.
+  /// A line for each failed job whose error has not been reported yet. All jobs that fail now count as reported afterwards.
   private func newFailures() -> [String] {
     guard let failures = try? RunStatus(folder).failures else { return [] }
     let path = folder.file("notified.json")
@@ -148,7 +150,7 @@ public final class RunNotices {
     guard let url = parts.url else { return }
     var request = URLRequest(url: url)
     request.httpMethod = "POST"
-    // More is cut by the receivers.
+    // Receivers truncate longer texts.
     request.httpBody = Data(text.utf8.prefix(10_000))
     request.setValue("text/plain; charset=utf-8", forHTTPHeaderField: "Content-Type")
     request.setValue("close", forHTTPHeaderField: "Connection")
@@ -160,7 +162,7 @@ public final class RunNotices {
     do {
       let answer = try WebhookExchange.answer(to: request, until: .now + Self.patience, Self.patience)
       if !(200..<300).contains(answer.status) {
-        warn("cannot ping \(address.redacted): the answer was \(answer.status), expected 200")
+        warn("cannot ping \(address.redacted): the server answered \(answer.status), expected 200")
       }
     } catch {
       warn("cannot ping \(address.redacted): \(error)")
@@ -200,9 +202,9 @@ public final class RunNotices {
     }
   }
 
-  /// Runs a program for a minute at most.
+  /// Runs a program for at most a minute.
   ///
-  /// - Returns: What went wrong; nil if nothing did.
+  /// - Returns: What went wrong; nil on success.
   private static func process(
     _ program: String, _ arguments: [String], input: String, _ environment: [String: String]
   ) -> String? {
@@ -216,16 +218,16 @@ public final class RunNotices {
     do {
       try process.run()
     } catch {
-      return "it cannot be started: \(error.localizedDescription)"
+      return "it could not be started: \(error.localizedDescription)"
     }
-    // The text fits into the pipe, and SIGPIPE is ignored by runs.
+    // The text fits into the pipe's buffer, and runs ignore SIGPIPE.
     try? pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8.prefix(60_000)))
     try? pipe.fileHandleForWriting.close()
     let deadline = ContinuousClock.now + .seconds(60)
     while process.isRunning {
       if ContinuousClock.now > deadline {
         process.terminate()
-        return "it was ended after a minute"
+        return "it was stopped after a minute"
       }
       usleep(10_000)
     }

@@ -4,21 +4,21 @@ import Settings
 public struct Announcement: Hashable, Sendable {
   /// The document's id.
   public var id: String
-  /// Tells a receiver repetitions apart from news: equal for every attempt, in this run and later ones; different once the
-  /// document with this id has changed.
+  /// Lets a receiver tell a repetition from news. The key is equal for every attempt, in this run and later ones; it changes if
+  /// the document with this id changes.
   public var key: String
   /// The document, relative to the run folder.
   public var document: String
-  /// Where to.
+  /// Where to post it.
   public var address: WebhookAddress
 
-  /// An announcement.
+  /// Creates an announcement.
   ///
   /// - Parameters:
   ///   - id: The document's id.
-  ///   - key: Equal for every attempt, different once the document has changed.
+  ///   - key: Equal for every attempt; changes if the document changes.
   ///   - document: The document in `responses/`, relative to the run folder.
-  ///   - address: Where to.
+  ///   - address: Where to post it.
   public init(id: String, key: String, document: String, address: WebhookAddress) {
     self.id = id
     self.key = key

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Threads of which nobody waits for the end. Unlike Foundation's, they report whether the system allowed them.
+/// Threads that nobody waits for. Unlike Foundation's, they report whether the system allowed them.
 enum DetachedThread {
   private final class Body {
     let run: @Sendable () -> Void
@@ -10,8 +10,8 @@ enum DetachedThread {
 
   /// Starts a thread.
   ///
-  /// - Parameter body: What it does.
-  /// - Returns: Whether there is one; the system may allow no more.
+  /// - Parameter body: What the thread does.
+  /// - Returns: Whether it was started; the system may allow no more threads.
   static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
     let argument = Unmanaged.passRetained(Body(body))
     var attributes = pthread_attr_t()
@@ -29,8 +29,8 @@ enum DetachedThread {
     return status == 0
   }
 
-  /// Whether the system allows this many more threads at the moment. Dispatch and libcurl start theirs without asking, and
-  /// Dispatch waits until it gets them, however long.
+  /// Whether the system allows this many more threads at the moment. Dispatch and libcurl start theirs without checking, and
+  /// Dispatch then waits for them without a time limit.
   static func areAllowed(_ count: Int) -> Bool {
     let isTried = DispatchSemaphore(value: 0)
     defer { for _ in 0..<count { isTried.signal() } }

@@ -4,8 +4,8 @@ import Runs
 import Settings
 import Text
 
-/// The pending announcements: `outbox/`, one numbered file each, in order. Addresses may hold secrets, so only the owner can
-/// read the folder.
+/// The pending announcements: one numbered file each in `outbox/`, in order. Addresses may contain secrets, so only the owner
+/// can read the folder.
 public final class Outbox {
   /// A pending announcement.
   struct Entry: Hashable, Sendable {
@@ -29,15 +29,16 @@ public final class Outbox {
   private let disk: Disk
   private var entries: [Subject: Entry] = [:]
   private var next = 0
-  /// File names are sorted as text, so that all numbers have to have 12 digits.
+  /// File names are sorted as text, so all numbers must have 12 digits.
   private static let numberLimit = 999_999_999_999
 
-  /// Opens the outbox of a run, which need not exist.
+  /// Opens the outbox of a run, which need not exist yet.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held while the outbox is used, so that no other process announces the same.
+  ///   - folder: The run folder. The caller holds its lock while it uses the outbox, so that no other process announces the
+  ///     same.
   ///   - disk: The disk.
-  /// - Throws: `RunError` when the folder cannot be read.
+  /// - Throws: `RunError` if the folder cannot be read.
   public init(_ folder: RunFolder, on disk: Disk = Disk()) throws {
     self.folder = folder
     self.disk = disk
@@ -46,27 +47,27 @@ public final class Outbox {
     for name in try AtomicFile.names(in: folder.outbox).sorted() {
       let digits = name.utf8.prefix { $0 != UInt8(ascii: "-") }
       guard !digits.isEmpty, digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { continue }
-      // A larger number is not from here; what is in the file is announced nevertheless.
+      // A larger number was not written by this program; announce what is in the file anyway.
       if let number = Int(Substring(digits)), number < Self.numberLimit { next = max(next, number + 1) }
-      // A file that cannot be read is left for a person to look at.
+      // Leave a file that cannot be read for the user to look at.
       guard let entry = read(name) else { continue }
       if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
     }
   }
 
-  /// How many announcements there are.
+  /// The number of announcements.
   var count: Int { entries.count }
 
-  /// The announcements in their order.
+  /// The announcements in order.
   var inOrder: [Entry] { entries.values.sorted { $0.file < $1.file } }
 
-  /// Whether an announcement is still to be made.
+  /// Whether an announcement is still pending.
   func contains(_ entry: Entry) -> Bool { entries[Subject(entry.announcement)] == entry }
 
   /// The path of an announcement's document.
   func path(_ entry: Entry) -> String { folder.file(entry.announcement.document) }
 
-  /// Adds an announcement, durable when this returns; it replaces an earlier one of the same document to the same address.
+  /// Adds an announcement, durable when this returns. It replaces an earlier one of the same document to the same address.
   func add(_ announcement: Announcement) throws -> Entry {
     if access(folder.outbox, F_OK) != 0 { try disk.makeFolder(folder.outbox) }
     chmod(folder.outbox, 0o700)
@@ -78,7 +79,7 @@ public final class Outbox {
     try AtomicFile.write(Array((value.jsonText + "\n").utf8), to: "\(folder.outbox)/\(entry.file)", on: disk)
     next = min(next + 1, Self.numberLimit)
     let old = entries.updateValue(entry, forKey: Subject(announcement))
-    // At the largest number, the new file has the old one's name.
+    // At the largest number, the new file has the same name as the old one.
     if let old, old.file != entry.file { try remove(file: old.file) }
     return entry
   }

@@ -2,11 +2,11 @@ import Foundation
 import Runs
 import Settings
 
-/// Makes the announcements of an outbox in the background, one after the other for each address and in their order.
+/// Delivers the announcements of an outbox in the background: for each address one at a time, in order.
 ///
-/// If all attempts for a document fail, the documents behind it wait; the next new document starts the queue again. If the
-/// receiver rejected this document itself (400, 413, 415, 422), the next one is tried. If a host does not answer, one
-/// address probes it and its other addresses wait. Only `finish` blocks.
+/// If all attempts for a document fail, the documents after it wait until a new document is announced. If the receiver rejected
+/// this document itself (400, 413, 415, 422), the next one is tried. If a host does not answer, one address probes it and its
+/// other addresses wait. Only `finish` blocks.
 public final class WebhookDelivery: @unchecked Sendable {
   /// The announcements to one address.
   private struct Lane {
@@ -16,15 +16,15 @@ public final class WebhookDelivery: @unchecked Sendable {
     /// When the next attempt is due.
     var due = ContinuousClock.now
     var isBusy = false
-    /// When an attempt is over at the latest. Threads of the system's libraries that never start do not keep this time.
+    /// The latest end of an attempt. It is not kept if threads of the system's libraries never start.
     var busyUntil = ContinuousClock.now
-    /// All attempts for the first document failed; nothing is due until there is a new one.
+    /// All attempts for the first document failed; nothing is due until a new one is announced.
     var isResting = false
-    /// How many documents in a row were rejected for their content.
+    /// How many documents in a row were rejected because of their content.
     var refusals = 0
   }
 
-  // All of these are touched under the condition's lock only.
+  // All of these are used only while the condition is locked.
   private let condition = NSCondition()
   private let outbox: Outbox
   private var lanes: [String: Lane] = [:]
@@ -39,7 +39,7 @@ public final class WebhookDelivery: @unchecked Sendable {
   private static let workerLimit = 4
   private static let refusalLimit = 3
 
-  /// A delivery that begins at once with what earlier runs left in the outbox.
+  /// Creates a delivery, which starts at once with what earlier runs left in the outbox.
   ///
   /// - Parameters:
   ///   - outbox: What to announce; only the delivery uses it from now on.
@@ -58,7 +58,7 @@ public final class WebhookDelivery: @unchecked Sendable {
 
   /// Announces a document; returns as soon as the announcement is durable.
   ///
-  /// - Parameter announcement: What, and where to.
+  /// - Parameter announcement: The document and its address.
   /// - Throws: `RunError.notWritten`.
   public func announce(_ announcement: Announcement) throws {
     try condition.withLock {
@@ -68,9 +68,9 @@ public final class WebhookDelivery: @unchecked Sendable {
     }
   }
 
-  /// Waits until no attempt is due; what was not delivered stays in the outbox.
+  /// Waits until no attempt is due. What was not delivered stays in the outbox.
   ///
-  /// - Parameter isStopped: Asked now and then; ends the waiting.
+  /// - Parameter isStopped: Called from time to time; ends the wait when it returns true.
   public func finish(isStopped: () -> Bool) {
     condition.lock()
     startWorkers()
@@ -90,7 +90,7 @@ public final class WebhookDelivery: @unchecked Sendable {
     var lane = lanes[address.url] ?? Lane(origin: address.origin)
     lane.entries.append(entry)
     tidy(&lane)
-    // Everything is tried again.
+    // Try everything again.
     if let scout = scouts[lane.origin], (scout == address.url ? lane : lanes[scout])?.isResting != false {
       scouts[lane.origin] = nil
     }
@@ -103,7 +103,7 @@ public final class WebhookDelivery: @unchecked Sendable {
     lanes[address.url] = lane
   }
 
-  /// Passes over documents at the front that a later announcement of theirs has replaced.
+  /// Skips documents at the front that were replaced by a later announcement.
   private func tidy(_ lane: inout Lane) {
     while !lane.isBusy, let first = lane.entries.first, !outbox.contains(first) {
       lane.entries.removeFirst()
@@ -119,7 +119,7 @@ public final class WebhookDelivery: @unchecked Sendable {
 
   private func startWorkers() {
     while workers < Self.workerLimit, workers < lanes.values.count(where: { isDue($0) }) {
-      // Without any, the documents stay in the outbox.
+      // Without a thread, the documents stay in the outbox.
       guard DetachedThread.start({ [self] in work() }) else { return }
       workers += 1
     }
@@ -171,7 +171,7 @@ public final class WebhookDelivery: @unchecked Sendable {
       startWorkers()
     }
     guard let failure, outbox.contains(entry) else {
-      // If it cannot be taken out, it is delivered once more by the next run.
+      // If the entry cannot be removed, the next run delivers the document once more.
       try? outbox.remove(entry)
       if failure == nil {
         lane.refusals = 0

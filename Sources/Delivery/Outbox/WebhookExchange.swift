@@ -2,8 +2,8 @@ import Foundation
 import FoundationNetworking
 import Synchronization
 
-/// One request and its answer, over a new connection: `URLSession` hangs if the receiver closes one that was kept alive.
-/// Redirects are left to the caller, and no more of an answer is read than is needed.
+/// One request and its answer over a new connection: `URLSession` hangs if the receiver closes a connection that was kept
+/// alive. The caller handles redirects, and no more of an answer is read than is needed.
 final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   /// The parts of an answer that are used.
   struct Answer: Sendable {
@@ -22,7 +22,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   private let isOver = DispatchSemaphore(value: 0)
   /// Longer answers are not read to their end.
   private static let limit = 1 << 20
-  /// What Foundation, Dispatch and libcurl start for a request.
+  /// The number of threads that Foundation, Dispatch and libcurl start for a request.
   private static let threadsNeeded = 6
 
   /// Sends a request and waits for the answer.
@@ -30,16 +30,16 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   /// - Parameters:
   ///   - request: The request.
   ///   - deadline: When to give up.
-  ///   - time: How long that is, for the error.
+  ///   - time: The same as a duration, for the error.
   /// - Returns: The answer, once it is complete or longer than anyone needs.
-  /// - Throws: What kept it from coming.
+  /// - Throws: Why there is no answer.
   static func answer(
     to request: URLRequest, until deadline: ContinuousClock.Instant, _ time: Duration
   ) throws(WebhookSender.Failure) -> Answer {
     guard DetachedThread.areAllowed(threadsNeeded) else { throw .notReached("the system allows no more threads") }
     let exchange = WebhookExchange()
     let configuration = URLSessionConfiguration.ephemeral
-    // Both would count from the last byte; what counts is the deadline.
+    // Both of these limits start again with every byte received; only the deadline limits the whole exchange.
     configuration.timeoutIntervalForRequest = 86_400
     configuration.timeoutIntervalForResource = 86_400
     configuration.httpShouldSetCookies = false
@@ -56,7 +56,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     return try result.get()
   }
 
-  /// Takes the first of all results; returns whether this is it.
+  /// Takes the first result and ignores later ones; returns whether this is the first.
   private func settle(_ result: Result<Answer, WebhookSender.Failure>?) -> Bool {
     let isFirst = state.withLock { state in
       guard state.result == nil else { return false }
@@ -79,7 +79,7 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     newRequest request: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
   ) {
     begin(response)
-    // A task that was cancelled while it asked what to do must not be called back: Foundation would crash.
+    // Foundation crashes if a task is called back that was cancelled while it waited for this decision.
     if settle(nil) { completionHandler(nil) }
   }
 
@@ -87,8 +87,8 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
     _ session: URLSession, task: URLSessionTask, didReceive challenge: URLAuthenticationChallenge,
     completionHandler: @escaping (URLSession.AuthChallengeDisposition, URLCredential?) -> Void
   ) {
-    // Name and password were sent with the request, so there are no others: the answer stands. Any other disposition makes
-    // Foundation wait for credentials until the time is over, and for unknown methods ends the process.
+    // Name and password were sent with the request, and there are no others, so the answer is final. With any other disposition
+    // Foundation waits for credentials until the timeout, and crashes for unknown methods.
     if let response = challenge.failureResponse as? HTTPURLResponse { begin(response) }
     if settle(nil) { completionHandler(.cancelAuthenticationChallenge, nil) }
   }
@@ -110,13 +110,13 @@ final class WebhookExchange: NSObject, URLSessionDataDelegate, Sendable {
   }
 
   func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-    // Descriptions of errors contain the address with its secrets, so only the code is used.
+    // Descriptions of errors contain the address with its secrets, so use only the code.
     _ = settle(error.map { .failure(.notReached(Self.reason(($0 as? URLError)?.code))) })
   }
 
   private static func reason(_ code: URLError.Code?) -> String {
     switch code {
-    case .cannotConnectToHost: "nobody answers there"
+    case .cannotConnectToHost: "no server answers there"
     case .cannotFindHost, .dnsLookupFailed: "the host cannot be found"
     case .networkConnectionLost: "the connection was lost"
     case .timedOut: "no answer in time"

@@ -1,7 +1,7 @@
 import Foundation
 import Runs
 
-/// How announcements are made.
+/// How announcements are delivered.
 public struct WebhookOptions: Sendable {
   /// The most attempts for a document in one run.
   public var attempts = 3
@@ -11,14 +11,14 @@ public struct WebhookOptions: Sendable {
   public var timeout = Duration.seconds(30)
   /// The secret that signs documents; nil for no signature.
   public var secret: [UInt8]?
-  /// What the program calls itself.
+  /// The name of the program for `User-Agent`.
   public var userAgent = "sdbatch"
 
   /// The defaults: three attempts, ten seconds apart, of at most thirty seconds each.
   public init() {}
 
   /// Reads a process's environment: `SDBATCH_WEBHOOK_SECRET`, `SDBATCH_WEBHOOK_ATTEMPTS`, and in seconds
-  /// `SDBATCH_WEBHOOK_INTERVAL` and `SDBATCH_WEBHOOK_TIMEOUT`; missing or empty variables have the defaults.
+  /// `SDBATCH_WEBHOOK_INTERVAL` and `SDBATCH_WEBHOOK_TIMEOUT`. Missing and empty variables mean the defaults.
   ///
   /// - Parameters:
   ///   - environment: The process's environment variables.
@@ -44,7 +44,7 @@ public struct WebhookOptions: Sendable {
   }
 }
 
-/// An environment variable with a wrong value.
+/// An environment variable with an invalid value.
 public struct WebhookOptionError: InputFailure, Hashable, CustomStringConvertible {
   /// The variable.
   public var name: String
@@ -58,6 +58,6 @@ public struct WebhookOptionError: InputFailure, Hashable, CustomStringConvertibl
 }
 
 extension Duration {
-  /// In seconds.
+  /// The duration in seconds.
   var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -6,8 +6,8 @@ import Runs
 import Settings
 import Text
 
-/// Posts documents. Certificates are verified by the system's rules; redirects are followed only where they keep the
-/// method (307 and 308) and the scheme, host and port.
+/// Posts documents. Certificates are checked by the system's rules. Redirects are followed only if they keep the method (307
+/// and 308) and the scheme, host and port.
 final class WebhookSender: Sendable {
   /// Why an attempt failed.
   enum Failure: Error, Hashable, CustomStringConvertible {
@@ -17,11 +17,11 @@ final class WebhookSender: Sendable {
     case redirected(Int)
     /// There was no answer in time.
     case timedOut(Duration)
-    /// Nobody is there, or the connection broke: what is known of it.
+    /// The server did not answer, or the connection broke; the text describes the reason.
     case notReached(String)
     /// The document is gone.
     case noDocument
-    /// The document is there and cannot be read; the code is an `errno`.
+    /// The document exists and cannot be read; the code is an `errno`.
     case notRead(code: Int32)
 
     var description: String {
@@ -40,7 +40,7 @@ final class WebhookSender: Sendable {
       return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
     }
 
-    /// Whether another document may fare better: this one is what was refused.
+    /// Whether another document may succeed, because the receiver rejected this one.
     var isAboutDocument: Bool {
       switch self {
       case .answered(let code): [400, 413, 415, 422].contains(code)
@@ -49,7 +49,7 @@ final class WebhookSender: Sendable {
       }
     }
 
-    /// Whether nobody answered.
+    /// Whether the host did not answer.
     var isSilence: Bool {
       switch self {
       case .timedOut, .notReached: true
@@ -99,7 +99,7 @@ final class WebhookSender: Sendable {
     throw .redirected(last)
   }
 
-  /// How long an attempt to post a document takes at most.
+  /// The time limit of an attempt to post a document.
   func patience(for path: String) -> Duration {
     var status = stat()
     return time(forBytes: stat(path, &status) == 0 ? Int64(status.st_size) : 0)

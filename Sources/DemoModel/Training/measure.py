@@ -1,10 +1,10 @@
-"""Measures by the pixels how well images show what their prompts describe.
+"""Measures, from the pixels, how well images show what their prompts describe.
 
     python measure.py --truth 500                        the measure itself, on drawn scenes
     python measure.py --sdbatch PROGRAM --count 200 DIR  on images of random prompts and seeds that sdbatch makes in DIR
                       [--cfg 6] [--steps 20] [--sampler NAME] [--seed 1]
 
-Prints, for one object: background, colour and shape right; for two: both colours in their places, and both shapes as well.
+Prints shares. One object: background, colour and shape are right. Two objects: both colours are in order, and so are both shapes.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def background_of(picture):
 
 
 def objects_mask(picture, background):
-    """Where the image is neither background, in any light, nor its shadow."""
+    """Where the image is neither the background, in any light, nor a shadow."""
     shades = np.linspace(0.68, 1.12, 23)[:, None, None, None] * background
     distance = np.linalg.norm(lab(np.clip(shades, 0, 255)) - lab(picture)[None], axis=-1).min(0)
     return distance > 14
@@ -71,7 +71,7 @@ SILHOUETTES = {
 
 
 def shape_of(mask):
-    """The shape whose silhouette overlaps best."""
+    """The shape whose silhouette overlaps most."""
     seen = normalized(largest_part(mask))
     overlap = {
         shape: np.minimum(seen, other).sum() / max(np.maximum(seen, other).sum(), 1)
@@ -107,7 +107,7 @@ def color_of(picture, mask, thing):
 
 
 def look(scene, picture):
-    """Which properties are right: a bool for each name."""
+    """For each property, whether it is right."""
     background, color = background_of(picture)
     mask = objects_mask(picture, color)
     middle = world.SIZE // 2
@@ -137,7 +137,7 @@ def report(findings):
 
 
 def make(options):
-    """Has sdbatch make images of random scenes; yields each scene with its image."""
+    """Runs sdbatch on random scenes; yields each scene with its image."""
     rng = random.Random(options.seed)
     scenes = [world.random_scene(rng) for _ in range(options.count)]
     options.folder.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def byte_letters():
 def merges():
     """Byte pairs joined so that every word of the captions becomes one token.
 
-    A word's own pairs come after those of the words before it, and those are applied to it first, as a tokenizer will.
+    The merges of a word come after those of the words before it, and a tokenizer applies earlier merges first.
     """
     pairs = []
     for word in world.words():
@@ -96,7 +96,7 @@ def to_signal(pictures):
 
 
 class Progress:
-    """Counts the minutes of training over all resumed runs, and writes the loss to the table of the model card's curve."""
+    """Counts the minutes of training over all resumed runs, and writes the loss to a table, which the model card's curve is drawn from."""
 
     def __init__(self, path, seconds=0.0):
         self.path, self.seconds = pathlib.Path(path), seconds

@@ -1,9 +1,10 @@
-"""Teaches the text encoder to read: from the tokens after a caption, linear layers must predict what is where.
+"""Teaches the text encoder to read: linear layers predict what is where from the tokens after a caption.
 
     python train_text.py FOLDER MINUTES [--threads N]
 
-Writes FOLDER/tokenizer, FOLDER/text_encoder and FOLDER/text.tsv. The linear layers are thrown away; what stays is a context from
-which the UNet has the layout at hand, rather than having to learn English through its own loss. It is cheap: no images are drawn.
+Writes FOLDER/tokenizer, FOLDER/text_encoder and FOLDER/text.tsv. The linear layers are thrown away. What
+remains is a context that states the layout, so the UNet need not learn English through its own loss. This training is cheap, because it
+draws no images.
 """
 
 import argparse

@@ -2,12 +2,12 @@
 
     python train_unet.py FOLDER MINUTES [--cool MINUTES] [--batch N] [--threads N] [--device cpu|cuda]
 
-Writes FOLDER/unet (the moving average of the weights), FOLDER/scheduler, FOLDER/unet.pt (to go on from) and FOLDER/unet.tsv (the loss).
-A second run goes on. The learning rate is level, and falls to nothing over the last --cool minutes; a run that is to be gone on with
-later has none.
+Writes FOLDER/unet (the moving average of the weights), FOLDER/scheduler, FOLDER/unet.pt (to continue from) and FOLDER/unet.tsv (the
+loss). A second run continues the first one. The learning rate is constant and falls to zero over the last --cool minutes; leave --cool
+out if a later run will continue this one.
 
-The network predicts v (Salimans & Ho 2022): where there is most noise, the background and the colours are decided, and there the
-loss of a network that predicts the noise hardly depends on the image at all.
+The network predicts v (Salimans & Ho 2022). The background and the colours are decided at the highest noise levels, and there the loss
+of a network that predicts the noise hardly depends on the image.
 """
 
 import argparse

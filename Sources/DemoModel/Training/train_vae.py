@@ -2,8 +2,8 @@
 
     python train_vae.py FOLDER MINUTES [--start VAE_FOLDER] [--decoder] [--threads N]
 
-Writes FOLDER/vae (diffusers), FOLDER/vae.pt (to go on from) and FOLDER/vae.tsv (the loss). A second run goes on. With --decoder the
-encoder stays as it is, so that latents stay what they are.
+Writes FOLDER/vae (diffusers), FOLDER/vae.pt (to continue from) and FOLDER/vae.tsv (the loss). A second run continues the first
+one. With --decoder the encoder does not change, so latents stay the same.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def main():
         with torch.autocast("cpu", torch.bfloat16):
             with torch.set_grad_enabled(not options.decoder):
                 mean_latent = vae.encode(x).latent_dist.mean
-            # The decoder will get latents from a UNet, which are never quite right.
+            # The decoder will receive latents from a UNet, which are never exact.
             latent = mean_latent + 0.08 * torch.randn_like(mean_latent)
             y = vae.decode(latent).sample
         y = y.float()

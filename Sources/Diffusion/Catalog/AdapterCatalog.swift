@@ -15,7 +15,7 @@ final class AdapterCatalog {
   /// The notes that were returned.
   private var noted: Set<String> = []
 
-  /// A file, opened and hashed.
+  /// An opened and hashed file.
   private struct File {
     let adapter: AdapterFile
     let sha256: String
@@ -23,7 +23,7 @@ final class AdapterCatalog {
   }
 
   private struct MatchKey: Hashable {
-    /// The model, and the one whose text encoders it uses.
+    /// The model, and the model whose text encoders it uses.
     let model: [String]
     let path: String
   }
@@ -31,7 +31,7 @@ final class AdapterCatalog {
   private struct LibraryKey: Hashable {
     let model: [String]
     let roots: [String]
-    /// The LoRAs with embeddings that are on, by path and by their names in the prompt.
+    /// The LoRAs with embeddings that are in use, by path and by name in the prompt.
     let bundles: [[String]]
   }
 
@@ -49,7 +49,7 @@ final class AdapterCatalog {
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - model: Its model.
+  ///   - model: The model of the job.
   /// - Returns: The LoRAs in the order of the tags.
   /// - Throws: `EngineError` for a LoRA that does not exist or another kind of network, `PromptError` for a tag that cannot
   ///   be parsed, `WeightError` for a file that is damaged or not for this model.
@@ -73,9 +73,9 @@ final class AdapterCatalog {
     }
   }
 
-  /// The embeddings that the prompts of a job may name; nil if there are no folders to look in, or the model takes none.
+  /// The embeddings that the prompts of a job may name; nil if there are no folders to search, or the model supports none.
   ///
-  /// Throws as `loras(for:_:)` does, because LoRAs may hold embeddings.
+  /// Throws as `loras(for:_:)` does, because LoRAs may contain embeddings.
   func library(for settings: PassSettings, _ model: any DiffusionModel) throws -> EmbeddingLibrary? {
     guard !settings.adapterFolders.isEmpty else { return nil }
     let bundles = (try loras(for: settings, model) ?? []).filter { !$0.match.file.embeddings.isEmpty }
@@ -104,7 +104,7 @@ final class AdapterCatalog {
     return whole
   }
 
-  /// What users should know about the embeddings that were opened so far; each note is returned once.
+  /// Information for users about the embeddings that were opened so far; each note is returned once.
   func takeNotes() -> [String] {
     // Libraries with different LoRAs share the files in the folders.
     libraries.values.flatMap { $0.takeNotes() }.sorted().filter { noted.insert($0).inserted }
@@ -121,7 +121,7 @@ final class AdapterCatalog {
     if let file = files[path] { return file }
     let adapter = try AdapterFile(path: path)
     let url = URL(fileURLWithPath: path)
-    // Settings in files of their own change the image as the weights do.
+    // Settings in separate files change the image as the weights do.
     let sha256 =
       adapter.companions.isEmpty
       ? try digests.sha256(ofFileAt: path)

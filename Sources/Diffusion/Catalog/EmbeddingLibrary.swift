@@ -4,14 +4,14 @@ import Tokenization
 import TensorFiles
 import Weights
 
-/// The textual inversions that prompts for one model may name.
+/// The textual inversions that the prompts for one model may name.
 ///
 /// A file is opened when its name occurs in a prompt, and read when an image needs it.
 final class EmbeddingLibrary {
   private let names: EmbeddingNames
   private let entries: [Entry]
   private let tokenizer: CLIPTokenizer
-  /// How the text encoders' tokenizers clean text, each once.
+  /// How the text encoders' tokenizers clean text; each way once.
   private let cleanings: [TextCleaning]
   /// The widths of the model's text encoders.
   private let widths: [Int]
@@ -19,10 +19,10 @@ final class EmbeddingLibrary {
   private var opened: [Int: Opened] = [:]
   private var read: [Int: [[Float]]] = [:]
   private var known: [Prompts: [EmbeddingIdentity]] = [:]
-  /// What users should know about names that are not embeddings for this model.
+  /// Information for users about names that are not embeddings for this model.
   private var notes: [String] = []
 
-  /// What the embeddings of a job depend on.
+  /// The settings that the embeddings of a job depend on.
   private struct Prompts: Hashable {
     let texts: [[UInt8]]
     let calls: Int
@@ -31,7 +31,7 @@ final class EmbeddingLibrary {
     let emphasis: EmphasisChoice
   }
 
-  /// Jobs of a grid share prompts, but wildcards can make any number of them.
+  /// A limit is needed: jobs of a grid share prompts, but wildcards can make any number of them.
   private static let knownLimit = 10_000
 
   /// An embedding that prompts may name.
@@ -59,14 +59,14 @@ final class EmbeddingLibrary {
     let isUsable: Bool
   }
 
-  /// The embeddings in some folders.
+  /// Creates the library of the embeddings in some folders.
   ///
   /// - Parameters:
-  ///   - folders: Of two files with the same name, the first folder's counts.
-  ///   - tokenizer: Of the model.
+  ///   - folders: The folders; if two files have the same name, the first folder's is used.
+  ///   - tokenizer: The model's tokenizer.
   ///   - cleanings: How the tokenizers of the model's text encoders clean text.
-  ///   - widths: Of the model's text encoders.
-  ///   - digests: Remembers digests of files.
+  ///   - widths: The widths of the model's text encoders.
+  ///   - digests: A cache of digests.
   convenience init(
     folders: [String], tokenizer: CLIPTokenizer, cleanings: [TextCleaning], widths: [Int], digests: DigestCache
   ) {
@@ -88,10 +88,10 @@ final class EmbeddingLibrary {
     self.digests = digests
   }
 
-  /// The library with the embeddings of LoRAs.
+  /// The library with the embeddings inside LoRAs added.
   ///
-  /// As in the webui, an embedding in the folders is preferred to one of the same name in a LoRA, if it is for this model, and
-  /// the first LoRA's to the others'.
+  /// As in the webui, an embedding in the folders is preferred to one with the same name in a LoRA, if it is for this model.
+  /// Among LoRAs, the first one is preferred.
   func adding(_ bundled: [Bundled]) -> EmbeddingLibrary {
     var added: [Entry] = []
     for embedding in bundled {
@@ -106,7 +106,7 @@ final class EmbeddingLibrary {
 
   /// The embedding whose name starts at an index of a run's tokens; nil if there is none for this model.
   ///
-  /// As in the webui, an embedding of other widths is for another kind of model, and its name is a word like any other.
+  /// As in the webui, an embedding with other widths is for another kind of model, and its name is treated as a normal word.
   ///
   /// Throws `WeightError` if the file is damaged or not an embedding.
   func match(_ tokens: [Int32], at index: Int) throws -> PromptEmbedding? {
@@ -118,7 +118,7 @@ final class EmbeddingLibrary {
     return nil
   }
 
-  /// The embeddings in the prompts of a pass, each once: first those of the prompt, then of the negative prompt.
+  /// The embeddings in the prompts of a pass, each once: first those of the prompt, then those of the negative prompt.
   ///
   /// - Parameters:
   ///   - job: The settings of the pass.
@@ -190,8 +190,8 @@ final class EmbeddingLibrary {
       let (found, expected) = (Self.text(file.widths), Self.text(widths))
       let subject = identity.bundle == nil ? "the embedding" : "its embedding \(identity.name)"
       notes.append(
-        "\(identity.path): \(subject) has vectors of \(found) numbers, the model's text takes \(expected); its name stays "
-          + "a word in the prompts")
+        "\(identity.path): \(subject) has vectors of \(found) numbers, the model expects \(expected); its name stays "
+          + "a normal word in the prompts")
     }
     let entry = Opened(file: file, identity: identity, isUsable: isUsable)
     opened[number] = entry
@@ -202,7 +202,7 @@ final class EmbeddingLibrary {
 }
 
 extension PromptAttention.Run {
-  /// The runs of a text with their weights; a single run if emphasis is off, because brackets are then text.
+  /// The runs of a text with their weights. If emphasis is off, a single run, because brackets are then text.
   ///
   /// Throws `PromptError` for a weight that cannot be parsed.
   static func runs(_ text: String, _ emphasis: EmphasisChoice) throws(PromptError) -> [PromptAttention.Run] {

@@ -5,12 +5,12 @@ import Weights
 
 /// Finds the files of the networks that restore faces.
 ///
-/// They are looked for in `Codeformer/`, `GFPGAN/` and `face/` of each folder of models, as in the webui's `models/`, and by
-/// their usual names in the folder itself. Their tensors decide what they are.
+/// It searches `Codeformer/`, `GFPGAN/` and `face/` in each folder of models, as in the webui's `models/`, and the folder
+/// itself for files with the usual names. Their tensors decide what the files are.
 public struct FaceFolders {
   private let roots: [String]
 
-  /// Folders of models, best first.
+  /// Creates a search of these folders of models, best first.
   public init(roots: [String]) { self.roots = roots }
 
   private static let subfolders = ["Codeformer", "codeformer", "CodeFormer", "GFPGAN", "gfpgan", "face"]
@@ -20,7 +20,7 @@ public struct FaceFolders {
   ///
   /// - Parameter model: CodeFormer or GFPGAN.
   /// - Returns: All three files, opened.
-  /// - Throws: `FaceFilesMissing` that names all that are missing; `WeightError` for one that cannot be used.
+  /// - Throws: `FaceFilesMissing`, which names all missing files; `WeightError` for a file that cannot be used.
   public func files(for model: FaceRestorationModel) throws -> FaceRestorerFiles {
     let kinds: [FaceNetworkKind] = [model.kind, .detector, .parser]
     let found = try kinds.map { try archive($0) }
@@ -34,7 +34,7 @@ public struct FaceFolders {
 
   /// The first file with a network, in natural order within a folder; nil if there is none.
   ///
-  /// A file with the network's usual name that cannot be used is an error, unless there is another one.
+  /// A file with the network's usual name that cannot be used is an error, unless there is another file.
   private func archive(_ kind: FaceNetworkKind) throws -> FaceArchive? {
     var problem: (any Error)?
     for path in candidates(kind) {
@@ -48,7 +48,7 @@ public struct FaceFolders {
     return nil
   }
 
-  /// Files that may hold a network, those with its usual name first.
+  /// Files that may contain a network, those with its usual name first.
   private func candidates(_ kind: FaceNetworkKind) -> [String] {
     var seen: Set<String> = []
     var paths: [String] = []
@@ -79,11 +79,11 @@ public struct FaceFolders {
   }
 }
 
-/// Files that restoring faces needs, and that are in no folder.
+/// Files that are needed to restore faces, and that are in no folder.
 public struct FaceFilesMissing: Error, CustomStringConvertible {
-  /// What the missing files hold.
+  /// The networks in the missing files.
   public let kinds: [FaceNetworkKind]
-  /// Where they were looked for.
+  /// The folders that were searched.
   public let folders: [String]
 
   /// One sentence for the user.
@@ -105,7 +105,7 @@ extension FaceRestorationModel {
 }
 
 extension FaceNetworkKind {
-  /// What the file is usually called, and where the webui has it.
+  /// The usual path of the file in the webui.
   public var usualFile: String {
     switch self {
     case .detector: "GFPGAN/detection_Resnet50_Final.pth"
@@ -115,7 +115,7 @@ extension FaceNetworkKind {
     }
   }
 
-  /// Whether a file is called as files with this network usually are.
+  /// Whether a file has a usual name for this network.
   func isUsualName(_ path: String) -> Bool {
     let name = (path as NSString).lastPathComponent.lowercased()
     return switch self {

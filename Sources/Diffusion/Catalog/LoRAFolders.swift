@@ -6,9 +6,9 @@ import Weights
 final class LoRAFolders {
   private let folders: [String]
   private let files: [AdapterFolder.File]
-  /// Paths by the file's name without extension; if two files have the same name, the first.
+  /// Paths by the file's name without extension; if two files have the same name, the first one.
   private let paths: [String: String]
-  /// Paths by the name that the training wrote into the file; more than one if only their file names differ.
+  /// Paths by the name that the training wrote into the file; several paths if several files have this name.
   private lazy var aliases: [String: [String]] = {
     var aliases: [String: [String]] = [:]
     for path in paths.values.sorted() where path.lowercased().hasSuffix(".safetensors") {
@@ -20,7 +20,7 @@ final class LoRAFolders {
   }()
 
   static let extensions: Set<String> = ["safetensors", "pt", "ckpt", "bin"]
-  /// What PEFT calls every adapter; the folder has the adapter's name.
+  /// The name that PEFT gives to every adapter; its folder has the adapter's name.
   private static let nameOfPEFT = "adapter_model"
 
   init(roots: [String]) {
@@ -29,8 +29,8 @@ final class LoRAFolders {
     paths = AdapterFolder.first(files)
   }
 
-  /// The file with this name: the file name, the name that the training wrote into it, the name with its extension or with
-  /// folders, or the name of the folder in which PEFT saved it. Nil if there is none, or if several are meant.
+  /// The file with this name, which may be: the file name, the name that the training wrote into it, the name with its
+  /// extension or with folders, or the name of the folder in which PEFT saved it. Nil if there is none, or if it is ambiguous.
   func path(of name: String) -> String? {
     let adapters = files.filter { $0.stem == Self.nameOfPEFT }
     if name == Self.nameOfPEFT, Set(adapters.map(\.path)).count > 1 { return nil }
@@ -44,7 +44,7 @@ final class LoRAFolders {
     return inFolder.first?.path
   }
 
-  /// The error for a name without a file, or with several.
+  /// The error for a name with no file, or with several files.
   func missing(_ name: String) -> EngineError {
     if name == Self.nameOfPEFT {
       let found = files.filter { $0.stem == name }.map { ($0.relativePath as NSString).deletingLastPathComponent }
@@ -63,7 +63,7 @@ enum AdapterFolder {
   /// A file.
   struct File {
     let path: String
-    /// From the folder that was searched.
+    /// The path relative to the folder that was searched.
     let relativePath: String
 
     var name: String { (relativePath as NSString).lastPathComponent }
@@ -71,7 +71,7 @@ enum AdapterFolder {
     var relativeStem: String { (relativePath as NSString).deletingPathExtension }
   }
 
-  /// Paths by file names without extension. If several files have the same name, the first counts.
+  /// Paths by file names without extension. If several files have the same name, the first one is used.
   static func files(in folders: [String], extensions: Set<String>) -> [String: String] {
     first(all(in: folders, extensions: extensions))
   }
@@ -81,7 +81,7 @@ enum AdapterFolder {
     Dictionary(files.map { ($0.stem, $0.path) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The files, folders in order, then by path.
+  /// The files, by the order of the folders and then by path.
   static func all(in folders: [String], extensions: Set<String>) -> [File] {
     var files: [File] = []
     var seen: Set<String> = []

@@ -10,16 +10,16 @@ import Tokenization
 import TensorFiles
 import Weights
 
-/// The models of jobs: where they are, what they are called, and everything known without reading their weights.
+/// The models of jobs: where they are, their names, and everything that is known without reading their weights.
 final class ModelCatalog {
   private let executable: String
   private let digests: DigestCache
   private let vocabularies: VocabularyLocator
   private let adapters: AdapterCatalog
   private var models: [Checkpoint: Model] = [:]
-  /// What users should know about models, and was not returned yet.
+  /// Notes about models for the user that were not returned yet.
   private var notes: [String] = []
-  /// All notes so far, because each is for one time.
+  /// All notes so far, because each is returned only once.
   private var noted: Set<String> = []
   private var vaes: [ModelReference: VAE] = [:]
   private var upscalers: [String: Upscaler] = [:]
@@ -31,7 +31,7 @@ final class ModelCatalog {
     let model: ModelReference
     let textEncoder: ModelReference?
     private let textEncoders: [ModelReference]
-    /// The VAE that the job names, for families whose parts are in files of their own.
+    /// The VAE that the job names, for families whose parts are in separate files.
     private let vae: ModelReference?
     private let folders: [String]
 
@@ -47,7 +47,7 @@ final class ModelCatalog {
       (self.model, textEncoder, textEncoders, vae, folders) = (model, nil, [], nil, [])
     }
 
-    /// Settings with this checkpoint, and the defaults otherwise.
+    /// Settings with this checkpoint, and otherwise the defaults.
     var settings: PassSettings {
       var settings = PassSettings()
       (settings.model, settings.textEncoder) = (model, textEncoder)
@@ -55,7 +55,7 @@ final class ModelCatalog {
       return settings
     }
 
-    /// The files that complete it, by path; `demo` is the path of the model inside the package.
+    /// The files that complete it, by path; `demo` returns the path of the model inside the package.
     func parts(demo: () throws -> String) rethrows -> ModelParts {
       ModelParts(
         textEncoder: try textEncoder.map { try $0.path ?? demo() }, textEncoders: textEncoders.compactMap(\.path),
@@ -77,7 +77,7 @@ final class ModelCatalog {
     let identity: ModelIdentity
   }
 
-  /// A VAE in files of its own.
+  /// A VAE in separate files.
   struct VAE {
     let archive: VAEArchive
     let identity: ModelIdentity
@@ -95,16 +95,16 @@ final class ModelCatalog {
     let identities: [ModelIdentity]
   }
 
-  /// What decides which files restore faces.
+  /// What determines the files that restore faces.
   private struct FaceKey: Hashable {
     let model: FaceRestorationModel
     let folders: [String]
   }
 
-  /// A catalogue for the user with these environment variables.
+  /// Creates a catalogue for the user with these environment variables.
   ///
   /// - Parameters:
-  ///   - executable: The path of the running program, near which the demo model is.
+  ///   - executable: The path of the running program; the demo model is near it.
   ///   - environment: `XDG_CACHE_HOME`, `XDG_DATA_HOME` and `HOME` are read.
   init(executable: String, environment: [String: String]) {
     self.executable = executable
@@ -115,7 +115,7 @@ final class ModelCatalog {
 
   /// The checkpoint of a job, and the VAE that replaces its own. The first call opens, audits and hashes the files.
   ///
-  /// Throws `EngineError`, `WeightError` or `TokenizationError` if the job cannot be done with them.
+  /// Throws `EngineError`, `WeightError` or `TokenizationError` if the job is not possible with them.
   func models(for settings: PassSettings) throws -> (model: Model, vae: VAE?) {
     let key = Key(settings)
     if let pair = checked[key] { return pair }
@@ -132,7 +132,7 @@ final class ModelCatalog {
     return (model, vae)
   }
 
-  /// The network that enlarges a job's image between its passes; nil for filters, and without a second pass.
+  /// The network that enlarges a job's image between its passes; nil for filters, and if there is no second pass.
   ///
   /// - Parameter settings: The settings of the job.
   /// - Returns: The network. The first call opens, audits and hashes its file.
@@ -155,11 +155,11 @@ final class ModelCatalog {
     return upscaler
   }
 
-  /// The networks that restore a job's faces; nil if they are left as they are.
+  /// The networks that restore a job's faces; nil if faces are not restored.
   ///
   /// - Parameter settings: The settings of the job.
   /// - Returns: The networks. The first call opens, audits and hashes their files.
-  /// - Throws: `FaceFilesMissing` if there are no such files, `WeightError` if one cannot be used.
+  /// - Throws: `FaceFilesMissing` if files are missing, `WeightError` if one cannot be used.
   func faces(for settings: PassSettings) throws -> FaceFiles? {
     guard settings.restoreFaces else { return nil }
     let key = FaceKey(model: settings.faceRestorationModel, folders: settings.faceFolders)
@@ -176,7 +176,7 @@ final class ModelCatalog {
     return found
   }
 
-  /// The passes of a job, each with the checkpoints that take part in it.
+  /// The passes of a job, each with its checkpoints.
   ///
   /// Throws as `models(for:)` does, and `EngineError.otherLatents`.
   func passes(of job: ImageSettings) throws -> ImagePasses {
@@ -203,8 +203,8 @@ final class ModelCatalog {
 
   /// The settings with which a second checkpoint continues the work of the first.
   ///
-  /// If the second has no VAE, the first one's decodes. If it is of another family, it gets no LoRAs, because its layers are
-  /// others. Latents must mean the same to both, unless an image is handed over.
+  /// If the second checkpoint has no VAE, the first one's decodes. If it belongs to another family, it gets no LoRAs, because
+  /// its layers are different. Latents must have the same meaning for both, unless an image is passed on.
   private func continued(
     _ settings: PassSettings, from first: PassSettings, to other: ModelReference, asImage isImage: Bool = false,
     key: String
@@ -212,7 +212,7 @@ final class ModelCatalog {
     var named = settings
     named.model = other
     named.textEncoder = nil
-    // The parts that the recipe names are those of the first checkpoint; another family has its own.
+    // The parts that the recipe names belong to the first checkpoint; another family has its own.
     if other.family != first.model.family { (named.textEncoders, named.vae) = ([], nil) }
     let (one, two) = (try model(Checkpoint(first)), try model(Checkpoint(named)))
     let hasSameLatents =
@@ -223,7 +223,7 @@ final class ModelCatalog {
         key: key, path: two.files.path, two.files.familyTitle, model: one.files.familyTitle)
     }
     var settings = named
-    // The recipe's prediction type is that of the first checkpoint.
+    // The recipe's prediction type belongs to the first checkpoint.
     if one.identity.sha256 != two.identity.sha256 { settings.predictionType = .auto }
     let usesOwnVAE = settings.vae == nil || settings.vae == .ownVAE
     if two.files.decoder == nil, usesOwnVAE, companionVAE(of: settings) == nil, hasSameLatents {
@@ -233,7 +233,7 @@ final class ModelCatalog {
     return settings
   }
 
-  /// What decodes the latents of a checkpoint, as a VAE that another one can be given.
+  /// The decoder of a checkpoint's latents, as a VAE that another checkpoint can use.
   private func decoder(of settings: PassSettings) -> ModelReference {
     if let vae = companionVAE(of: settings) { return vae }
     if let found = try? foundVAE(of: settings) { return found }
@@ -241,7 +241,7 @@ final class ModelCatalog {
     return companionVAE(of: Checkpoint(textEncoder).settings) ?? textEncoder
   }
 
-  /// The VAE that replaces the checkpoint's own: the one that the settings name, else the one beside the checkpoint.
+  /// The VAE that replaces the checkpoint's own: the one that the settings name, otherwise the one next to the checkpoint.
   private func vae(of settings: PassSettings) throws -> VAE? {
     if settings.vae == .ownVAE { return nil }
     if let named = settings.vae { return try vae(named) }
@@ -250,7 +250,7 @@ final class ModelCatalog {
     do {
       let vae = try vae(companion)
       note(
-        "\(settings.model.path ?? ""): decoded by \(companion.name) beside it, as in the webui; vae: none uses the checkpoint's "
+        "\(settings.model.path ?? ""): decoded by \(companion.name) next to it, as in the webui; vae: none uses the checkpoint's "
           + "own VAE")
       return vae
     } catch {
@@ -258,13 +258,13 @@ final class ModelCatalog {
     }
   }
 
-  /// A VAE that was found for a checkpoint whose parts are in files of their own; nil if there is none.
+  /// A VAE that was found for a checkpoint whose parts are in separate files; nil if there is none.
   private func foundVAE(of settings: PassSettings) throws -> ModelReference? {
     guard settings.traits.flow != nil, let path = try model(Checkpoint(settings)).files.foundVAE else { return nil }
     return ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)
   }
 
-  /// The VAE beside a checkpoint, or beside the one that completes it; nil if there is none.
+  /// The VAE next to a checkpoint, or next to the one that completes it; nil if there is none.
   private func companionVAE(of settings: PassSettings) -> ModelReference? {
     let paths = [settings.model.path, settings.textEncoder?.path].compactMap { $0 }
     guard settings.vae == nil, let path = paths.lazy.compactMap({ CompanionFiles(of: $0).vae }).first else {
@@ -273,12 +273,12 @@ final class ModelCatalog {
     return ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)
   }
 
-  /// The VAE beside a later checkpoint of a job, which decides its images; nil if the settings name one, or there is none.
+  /// The VAE next to a later checkpoint of a job, which affects its images; nil if the settings name one, or there is none.
   func otherVAE(of settings: PassSettings) throws -> ModelIdentity? {
     companionVAE(of: settings) == nil ? nil : try models(for: settings).vae?.identity
   }
 
-  /// The identity of a pass's checkpoint, with what its files say and the settings do not replace.
+  /// The identity of a pass's checkpoint, including what its files say unless the settings replace it.
   func identity(of settings: PassSettings) throws -> ModelIdentity {
     let model = try models(for: settings).model
     var identity = model.identity
@@ -292,17 +292,17 @@ final class ModelCatalog {
     return identity
   }
 
-  /// The identity of the checkpoint that completes a job's model; nil if none does.
+  /// The identity of the checkpoint that completes a job's model; nil if there is none.
   func textEncoder(of settings: PassSettings) throws -> ModelIdentity? {
     guard let reference = settings.textEncoder else { return nil }
     let model = try model(Checkpoint(reference))
     var identity = model.identity
-    // What it predicts does not count, but how its text encoder reads positions does.
+    // What it predicts does not matter, but how its text encoder reads positions does.
     identity.variant = model.files.variant(usesPrediction: false)
     return identity
   }
 
-  /// The files of text encoders that complete a job's model, by digest; nil if it has its own.
+  /// The files of text encoders that complete a job's model, by digest; nil if the model contains them.
   func textEncoders(of settings: PassSettings) throws -> [ModelIdentity]? {
     let files = try model(Checkpoint(settings)).files
     guard !files.textEncoderFiles.isEmpty else { return nil }
@@ -338,12 +338,12 @@ final class ModelCatalog {
     try adapters.library(for: settings, try models(for: settings).model.files)
   }
 
-  /// How the texts of a pass were cleaned, if that decides its identity, see ``DiffusionModel/textRepair(of:)``.
+  /// The version of the cleaning of a pass's texts, if it is part of the image's id, see ``DiffusionModel/textRepair(of:)``.
   ///
   /// - Parameters:
   ///   - settings: The settings of the pass.
   ///   - callsBefore: The calls of the first pass if this is the second; nil for the first.
-  /// - Returns: The greatest number of its texts; nil if there is none.
+  /// - Returns: The largest version of its texts; nil if there is none.
   /// - Throws: As `models(for:)`.
   func textRepair(of settings: PassSettings, callsBefore: Int?) throws -> Int? {
     guard [settings.prompt, settings.negativePrompt].contains(where: TextCleaning.mayMatter) else { return nil }
@@ -351,7 +351,7 @@ final class ModelCatalog {
     return PromptTexts.runs(of: settings, callsBefore: callsBefore).compactMap(files.textRepair).max()
   }
 
-  /// The digest of the vocabulary that the texts of a pass are cut by; the parameters are those of `isTextRepaired`.
+  /// The digest of the vocabulary that splits the texts of a pass; parameters as in `textRepair`.
   func vocabularySHA256(_ settings: PassSettings, callsBefore: Int?) throws -> String {
     let files = try models(for: settings).model.files
     guard files.addsTokens else { return files.vocabularySHA256 }
@@ -365,7 +365,7 @@ final class ModelCatalog {
     return digests.count == 1 ? digests[0] : Hexadecimal.text(SHA256.hash(Array(digests.joined().utf8)))
   }
 
-  /// What users should know about the files that were opened so far; each note is returned once.
+  /// Information for users about the files that were opened so far; each note is returned once.
   func takeNotes() -> [String] {
     defer { notes = [] }
     return notes + adapters.takeNotes()
@@ -374,12 +374,12 @@ final class ModelCatalog {
   /// The number of channels in the latents of a job's checkpoint.
   func channels(_ job: PassSettings) throws -> Int { try models(for: job).model.files.latents.channels }
 
-  /// The noise levels that the checkpoint of a job was trained on, or those that the job asks for instead.
+  /// The noise levels that the checkpoint of a job was trained on, or those that the job sets instead.
   func training(_ job: PassSettings) throws -> TrainingSchedule {
     try models(for: job).model.files.training(for: job)
   }
 
-  /// Networks smaller than this are packed again in each start, which takes no time.
+  /// Networks smaller than this are packed again in every start, which takes no time.
   private static let leastCopiedBytes = 32 << 20
 
   /// A checkpoint; throws as `models(for:)` does.
@@ -421,7 +421,7 @@ final class ModelCatalog {
     }
   }
 
-  /// A file's name without its extension; a folder's name as it is.
+  /// A file's name without its extension, or a folder's whole name.
   private static func stem(_ path: String) -> String {
     let url = URL(fileURLWithPath: path)
     var isFolder: ObjCBool = false

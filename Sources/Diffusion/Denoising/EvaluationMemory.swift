@@ -3,11 +3,11 @@ import Networks
 import Sampling
 import Settings
 
-/// The network's outputs in the first calls of images, kept because other cells of a grid need the same ones.
+/// The network's outputs in the first calls of images. They are kept because other cells of a grid need the same ones.
 ///
-/// Cells of one seed, size and prompt begin with the same latent at the same noise level, whatever their cfg_scale, steps or
-/// sampler. Cells of other prompts share the negative prompt's half. An evaluation is known by the digest of its input, and
-/// outputs are kept as they are, so images are the same, bit for bit.
+/// Cells with the same seed, size and prompt start with the same latent at the same noise level, whatever their cfg_scale,
+/// steps or sampler. Cells with other prompts share the negative prompt's half. An evaluation is recognised by the digest of
+/// its input, and outputs are kept exactly, so images have the same bits.
 final class EvaluationMemory {
   /// What an output depends on.
   struct Key: Hashable {
@@ -28,20 +28,20 @@ final class EvaluationMemory {
     }
   }
 
-  /// The calls of an image that are kept: the first, and the second because Heun's is the second of Euler. In later calls
-  /// cells rarely have anything in common.
+  /// The calls of an image that are kept: the first, and the second because Heun's second call equals that of Euler. In later
+  /// calls, cells rarely have anything in common.
   static let calls = 0..<2
 
-  /// How often outputs were asked for so far.
+  /// The number of requested and of skipped evaluations so far.
   private(set) var evaluations = NetworkEvaluations()
   private let capacity: Int
   private var outputs: [Key: (latent: Latent, lastUse: Int)] = [:]
   private var bytes = 0
   private var uses = 0
 
-  /// An empty memory.
+  /// Creates an empty memory.
   ///
-  /// - Parameter capacity: The most bytes of latents to keep; the default is enough for a thousand at 512x512.
+  /// - Parameter capacity: The limit for latents, in bytes; the default is enough for a thousand at 512x512.
   init(capacity: Int = 64 << 20) { self.capacity = capacity }
 
   /// The network's output, if it is known.
@@ -52,13 +52,13 @@ final class EvaluationMemory {
     return output.latent
   }
 
-  /// Counts outputs that were asked for, and those among them that did not need the network.
+  /// Counts requested outputs, and those of them that did not need the network.
   func count(asked: Int, saved: Int) {
     evaluations.asked += asked
     evaluations.saved += saved
   }
 
-  /// Keeps an output, and forgets those that have not been used for longest.
+  /// Keeps an output, and forgets those that have not been used for the longest time.
   func keep(_ output: Latent, for key: Key) {
     let size = output.shape.count * MemoryLayout<Float>.stride
     guard size <= capacity, outputs[key] == nil else { return }
@@ -66,7 +66,7 @@ final class EvaluationMemory {
     outputs[key] = (output, uses)
     bytes += size
     guard bytes > capacity else { return }
-    // Forget half at once, so that sorting is rare.
+    // Forget half of them, so that sorting is rare.
     for (key, old) in outputs.sorted(by: { $0.value.lastUse < $1.value.lastUse }) where bytes > capacity / 2 {
       bytes -= old.latent.shape.count * MemoryLayout<Float>.stride
       outputs[key] = nil

@@ -3,18 +3,19 @@ import Sampling
 import Settings
 import Tensors
 
-/// The late features of one prompt in the calls of a pass that computed them, and what they are forecast to be in another call.
+/// The late features of one prompt in the calls of a pass that computed them, and their forecast for another call.
 ///
-/// Each feature is taken for a polynomial of the noise level: a sum of Chebyshev polynomials T_0 to T_4 of τ, whose
+/// Each feature is modelled as a polynomial of the noise level: a sum of Chebyshev polynomials T_0 to T_4 of τ. The
 /// coefficients minimise the squared errors plus λ times their own squares (ridge regression). τ goes from -1 at the highest
 /// noise level of the training to 1 at the lowest, evenly in log sigma.
 ///
 /// Source: Han et al. 2026, "Adaptive Spectral Feature Forecasting for Diffusion Sampling Acceleration", arXiv:2603.01623, with
-/// its λ and number of polynomials. There, τ counts steps; noise levels also serve samplers that call twice a step or go back.
+/// the same λ and number of polynomials. In the paper τ counts steps; noise levels also work for samplers that call twice a
+/// step or go back.
 ///
-/// The features themselves are not kept: Σ T(τ) · T(τ)ᵀ and Σ T(τ) · feature are enough, however many calls there were.
+/// The features themselves are not kept: Σ T(τ) · T(τ)ᵀ and Σ T(τ) · feature are enough, for any number of calls.
 struct FeatureSeries: Hashable {
-  /// How many Chebyshev polynomials.
+  /// The number of Chebyshev polynomials.
   static let terms = 5
   /// λ.
   private static let ridge = 0.1
@@ -23,16 +24,16 @@ struct FeatureSeries: Hashable {
   private(set) var count = 0
   /// The last of these calls.
   private(set) var lastCall = 0
-  /// How many calls in a row were forecast since.
+  /// The number of consecutive calls that were forecast since then.
   private(set) var forecasts = 0
-  /// Of one call's features.
+  /// The shape of one call's features.
   let shape: LatentShape
   /// Σ T(τ) · T(τ)ᵀ.
   private var products: [Double]
   /// Σ T(τ) · feature: all features for T_0, then for T_1, and so on.
   private var sums: [Float]
 
-  /// A series without calls, of features of this shape.
+  /// Creates a series without calls, for features of this shape.
   init(_ shape: LatentShape) {
     self.shape = shape
     products = Array(repeating: 0, count: Self.terms * Self.terms)
@@ -52,10 +53,10 @@ struct FeatureSeries: Hashable {
   ///
   /// - Parameters:
   ///   - features: `[images, height, width, channels]` in fp32.
-  ///   - image: Whose features.
+  ///   - image: The index of the image whose features are added.
   ///   - tau: The noise level of the call.
-  ///   - call: Its number.
-  ///   - compute: What the arithmetic runs on.
+  ///   - call: The number of the call.
+  ///   - compute: The machine and numerics to use.
   mutating func add(_ features: Tensor, image: Int, tau: Double, call: Int, _ compute: Compute) {
     let values = Self.polynomials(tau)
     for row in 0..<Self.terms {
@@ -73,13 +74,13 @@ struct FeatureSeries: Hashable {
     (count, lastCall, forecasts) = (count + 1, call, 0)
   }
 
-  /// Writes the features that are forecast at a noise level.
+  /// Writes the forecast features at a noise level.
   ///
   /// - Parameters:
   ///   - features: `[images, height, width, channels]` in fp32.
-  ///   - image: Which of them is written.
+  ///   - image: The index of the image to write.
   ///   - tau: The noise level.
-  ///   - compute: What the arithmetic runs on.
+  ///   - compute: The machine and numerics to use.
   mutating func forecast(into features: Tensor, image: Int, tau: Double, _ compute: Compute) {
     forecasts += 1
     let weights = weights(tau).map { Float($0) }
@@ -96,7 +97,7 @@ struct FeatureSeries: Hashable {
     }
   }
 
-  /// What each of the sums counts for at a noise level: (Σ T · Tᵀ + λ)⁻¹ · T(τ), by Cholesky's decomposition.
+  /// The weight of each sum at a noise level: (Σ T · Tᵀ + λ)⁻¹ · T(τ), by Cholesky decomposition.
   private func weights(_ tau: Double) -> [Double] {
     let n = Self.terms
     var lower = products

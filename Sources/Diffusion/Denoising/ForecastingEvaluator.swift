@@ -4,9 +4,10 @@ import Sampling
 import Settings
 import Tensors
 
-/// Runs the network in some calls, and only its last layers, over forecast features, in the calls between: an approximation.
+/// Runs the network in some calls. In the calls between, it runs only the last layers on forecast features: an approximation.
 ///
-/// Each prompt has its own turns: the negative prompt may be evaluated in few calls, and a prompt that changes starts again.
+/// Each prompt is counted separately: the negative prompt may be evaluated in few calls, and a prompt that changes starts
+/// again.
 final class ForecastingEvaluator<Base: Evaluator, Network: DenoisingNetwork>: Evaluator
 where Base.Context == Network.Context {
   private let base: Base
@@ -18,16 +19,16 @@ where Base.Context == Network.Context {
   private let memory: EvaluationMemory?
   private(set) var features = ForecastFeatures()
 
-  /// An evaluator for one pass.
+  /// Creates an evaluator for one pass.
   ///
   /// - Parameters:
   ///   - base: Evaluates the network.
-  ///   - network: The same network, whose last layers are run alone.
-  ///   - schedule: Which calls are computed.
+  ///   - network: The same network, to run its last layers separately.
+  ///   - schedule: Decides which calls are computed.
   ///   - training: The noise levels of the training.
   ///   - conditioning: The prompts of the pass.
-  ///   - memory: Counts the evaluations that were asked for and saved; nil for none.
-  ///   - compute: What the arithmetic runs on.
+  ///   - memory: Counts the requested and skipped evaluations; nil to count none.
+  ///   - compute: The machine and numerics to use.
   init(
     _ base: Base, _ network: Network, _ schedule: ForecastSchedule, training: TrainingSchedule,
     conditioning: Conditioning<Network.Context>, memory: EvaluationMemory?, compute: Compute
@@ -64,7 +65,7 @@ where Base.Context == Network.Context {
     return contexts.indices.compactMap { outputs[$0] }
   }
 
-  /// Evaluates the network, and notes its features.
+  /// Evaluates the network, and stores its features.
   private func computed(
     _ evaluation: Evaluation<Network.Context>, _ tau: Double
   ) throws(EngineError) -> [Latent] {
@@ -88,7 +89,7 @@ where Base.Context == Network.Context {
     return outputs
   }
 
-  /// Runs the last layers over the forecast features of some prompts, all of which have a series.
+  /// Runs the last layers on the forecast features of some prompts; all of them must have a series.
   private func forecast(
     _ roles: [PromptRole], _ evaluation: Evaluation<Network.Context>, _ tau: Double
   ) throws(EngineError) -> [Latent] {
@@ -112,22 +113,22 @@ where Base.Context == Network.Context {
     conditioning.context(role, atCall: call)?.identity == conditioning.context(role, atCall: other)?.identity
   }
 
-  /// From -1 at the highest noise level of the training to 1 at the lowest, evenly in log sigma.
+  /// τ of a noise level: from -1 at the highest level of the training to 1 at the lowest, evenly in log sigma.
   private func tau(_ timestep: Float) -> Double {
     let (low, high) = (log(Double(training.sigmaMin)), log(Double(training.sigmaMax)))
     return 1 - 2 * (log(Double(training.sigma(atTimestep: timestep))) - low) / (high - low)
   }
 }
 
-/// The late features of an image's prompts in the calls so far, which are saved with the image.
+/// The late features of an image's prompts in the calls so far; they are saved with the image.
 struct ForecastFeatures: Hashable, Codable {
-  /// By part of the prompt; -1 is the negative prompt, and -2, -3 ... are the parts without some layers.
+  /// The series by part of the prompt; -1 is the negative prompt, and -2, -3 ... are the parts with skipped layers.
   private var series: [Int: FeatureSeries] = [:]
 
-  /// Whether there are none.
+  /// Whether there are no features.
   var isEmpty: Bool { series.isEmpty }
 
-  /// The features of a prompt; nil if it was not evaluated yet.
+  /// The features of a prompt; nil if it has not been evaluated yet.
   subscript(role: PromptRole) -> FeatureSeries? {
     get { series[Self.key(role)] }
     set { series[Self.key(role)] = newValue }

@@ -1,19 +1,19 @@
 import Sampling
 import Settings
 
-/// What a pass changes about classifier-free guidance, over denoised latents; see `GuidedDenoiser`.
+/// How a pass changes classifier-free guidance, applied to denoised latents; see `GuidedDenoiser`.
 ///
-/// In this order: adaptive projected guidance in place of plain guidance, then skip-layer guidance, then rescaling. Without the
-/// negative prompt, in calls that leave it out, only the second applies, and the third to its result.
+/// The order: adaptive projected guidance instead of plain guidance, then skip-layer guidance, then rescaling. In calls without
+/// the negative prompt, only skip-layer guidance applies, and rescaling to its result.
 final class GuidanceChanges {
   /// Adaptive projected guidance; nil for plain guidance.
   let projection: ProjectedGuidance?
   /// Skip-layer guidance; nil for none.
   let skippedLayers: SkippedLayers?
-  /// How far the deviation of the result is brought back, 0 to 1.
+  /// How much the standard deviation of the result is corrected, 0 to 1.
   private let rescale: Double
 
-  /// What a job changes; nil if it changes nothing.
+  /// The changes of a job; nil if there are none.
   init?(_ job: PassSettings) {
     projection = ProjectedGuidance(job)
     skippedLayers = SkippedLayers(job)
@@ -24,14 +24,14 @@ final class GuidanceChanges {
   /// Whether guidance itself is changed, so that the negative prompt is needed even if its weight is 0.
   var changesResult: Bool { projection != nil || rescale != 0 }
 
-  /// Guides in one call.
+  /// Applies guidance in one call.
   ///
   /// - Parameters:
   ///   - outputs: The denoised latents, in the order of `conditioning.contexts(atCall:isSkipped:)`.
-  ///   - withoutLayers: Those of the parts of the prompt without some layers; nil in calls that do not compute them.
+  ///   - withoutLayers: The same for the parts of the prompt with skipped layers; nil in calls that do not compute them.
   ///   - conditioning: The prompts.
   ///   - isSkipped: Whether the negative prompt was skipped.
-  ///   - origin: The latent less which a denoised latent is its velocity, up to a factor.
+  ///   - origin: The latent that gives the velocity, up to a factor, when a denoised latent is subtracted from it.
   /// - Returns: The guided denoised latent.
   func guided<Context>(
     _ outputs: [Latent], withoutLayers: [Latent]?, _ conditioning: Conditioning<Context>, isSkipped: Bool,
@@ -55,10 +55,10 @@ final class GuidanceChanges {
     return rescaled(result, to: prompted, origin: origin)
   }
 
-  /// Brings the deviation of a guided latent's velocity back to that of the prompt's own.
+  /// Corrects the standard deviation of a guided latent's velocity to that of the prompt's own.
   ///
-  /// Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv:2305.08891, section 3.4. As in
-  /// ComfyUI and Forge, it applies to velocities, whatever the network predicts.
+  /// Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv:2305.08891, section 3.4. As
+  /// in ComfyUI and Forge, it applies to velocities, whatever the network predicts.
   private func rescaled(_ guided: Latent, to prompted: Latent, origin: Latent) -> Latent {
     var velocity = origin.difference(from: guided)
     let own = velocity.deviation
@@ -68,17 +68,17 @@ final class GuidanceChanges {
   }
 }
 
-/// Adaptive projected guidance: the part of guidance along the prompt's own result, which makes colours and contrast too strong,
-/// counts less; guidance has a largest norm; and that of earlier calls counts too.
+/// Adaptive projected guidance. The part of guidance that is parallel to the prompt's own result makes colours and contrast too
+/// strong, so it is reduced. In addition, the norm of guidance is limited, and guidance of earlier calls is added.
 ///
 /// Source: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance Scales in Diffusion Models",
-/// arXiv:2410.02416, over denoised latents as there.
+/// arXiv:2410.02416; as there, it is applied to denoised latents.
 final class ProjectedGuidance {
   private let eta: Double
   private let normThreshold: Double
   private let momentum: Double
-  /// Guidance of the calls so far: each call's, plus the momentum times that before it; nil before the first and without
-  /// momentum.
+  /// The guidance of the calls so far: each call's, plus the momentum times that of the call before; nil before the first call
+  /// and without momentum.
   var average: Latent?
 
   /// The settings of a job; nil for plain guidance.
@@ -92,8 +92,8 @@ final class ProjectedGuidance {
   /// The guided latent: prompted + (scale − 1) · (orthogonal + eta · parallel).
   ///
   /// - Parameters:
-  ///   - prompted: What the prompt alone gives.
-  ///   - unconditional: What the negative prompt gives.
+  ///   - prompted: The result of the prompt.
+  ///   - unconditional: The result of the negative prompt.
   ///   - scale: The scale of guidance.
   /// - Returns: The guided latent.
   func guided(_ prompted: Latent, from unconditional: Latent, scale: Double) -> Latent {
@@ -105,7 +105,7 @@ final class ProjectedGuidance {
     let norm = guidance.dot(guidance).squareRoot()
     let limit = normThreshold > 0 && norm > normThreshold ? normThreshold / norm : 1
     let square = prompted.dot(prompted)
-    // Of the prompt's own result, how much is in guidance.
+    // The part of guidance that is parallel to the prompt's own result.
     let share = square > 0 ? limit * guidance.dot(prompted) / square : 0
     var result = prompted
     result.scale(
@@ -114,13 +114,13 @@ final class ProjectedGuidance {
   }
 }
 
-/// Skip-layer guidance: the image is steered away from what the network makes of the prompt without some of its layers.
+/// Skip-layer guidance: the image is steered away from the network's result for the prompt without some of its layers.
 ///
 /// Source: Stability AI's sd3.5 and `StableDiffusion3Pipeline` of the diffusers library; Hyung et al. 2024, arXiv:2411.18664.
 struct SkippedLayers {
-  /// How strongly.
+  /// The strength.
   let scale: Double
-  /// The layers.
+  /// The layers to skip.
   let layers: LayerList
   private let interval: PassInterval
   private let plannedCalls: Int
@@ -134,13 +134,13 @@ struct SkippedLayers {
     plannedCalls = job.sampler.plannedCalls(steps: job.steps)
   }
 
-  /// Whether a call also computes the prompt without the layers.
+  /// Whether a call also computes the prompt with skipped layers.
   func applies(atCall call: Int) -> Bool { interval.contains(call: call, of: plannedCalls) }
 
-  /// The calls at which it begins or ends to apply.
+  /// The calls at which it starts or stops to apply.
   var changes: [(call: Int, applies: Bool)] {
     var changes: [(call: Int, applies: Bool)] = []
-    // From one call after the planned ones on, nothing changes any more.
+    // After the planned calls nothing changes any more.
     for call in 0...(plannedCalls + 1) where applies(atCall: call) != (changes.last?.applies ?? false) {
       changes.append((call, applies(atCall: call)))
     }
@@ -149,7 +149,7 @@ struct SkippedLayers {
 }
 
 extension Latent {
-  /// The sum of the products of the values of both.
+  /// The sum of the products of the values of both latents.
   fileprivate func dot(_ other: Latent) -> Double {
     zip(values, other.values).reduce(0) { $0 + Double($1.0) * Double($1.1) }
   }

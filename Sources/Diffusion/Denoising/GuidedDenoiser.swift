@@ -2,42 +2,42 @@ import Networks
 import Sampling
 import Settings
 
-/// A checkpoint as samplers see it.
+/// A checkpoint, as samplers use it.
 protocol Denoiser: GuidedModel where Failure == EngineError {
   /// Whether an image can be resumed at this call, because nothing from here on depends on earlier calls.
   func isResumable(atCall call: Int) -> Bool
 
-  /// What later calls need of earlier ones.
+  /// The state of earlier calls that later calls need.
   var history: DenoiserHistory { get }
 
-  /// Continues with the history of an image that was stopped.
+  /// Continues with the saved history of an image.
   func resume(_ history: DenoiserHistory)
 }
 
-/// What a denoiser's later calls need of its earlier ones, which is saved with the image.
+/// The state of a denoiser's earlier calls that later calls need. It is saved with the image.
 struct DenoiserHistory: Hashable {
   /// The network's features, if later ones are forecast from them.
   var features = ForecastFeatures()
-  /// Guidance of the calls so far, if it has momentum; see `ProjectedGuidance`.
+  /// The guidance of the calls so far, if it has momentum; see `ProjectedGuidance`.
   var guidance: Latent?
 }
 
-/// Classifier-free guidance over the network's outputs (Ho & Salimans 2022, arXiv:2207.12598).
+/// Classifier-free guidance applied to the network's outputs (Ho & Salimans 2022, arXiv:2207.12598).
 struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
-  /// Gives the network's outputs.
+  /// Computes the network's outputs.
   let evaluator: any Evaluator<Context>
   /// The noise levels that the network was trained on.
   let training: TrainingSchedule
   /// What the network's output means.
   let prediction: Prediction
   let conditioning: Conditioning<Context>
-  /// What networks read that read a guidance: `cfg_scale`, or `distilled_cfg_scale`; 0 for others.
+  /// The guidance scale for networks that take it as an input: `cfg_scale` or `distilled_cfg_scale`; 0 for others.
   let guidance: Float
-  /// How the image changes the network.
+  /// The settings of the image that change the network.
   let options: NetworkOptions
-  /// Which calls leave out the negative prompt.
+  /// Decides which calls leave out the negative prompt.
   let skips: GuidanceSkips
-  /// What is changed about guidance; nil for plain guidance.
+  /// The changes to guidance; nil for plain guidance.
   let changes: GuidanceChanges?
 
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
@@ -105,7 +105,7 @@ struct GuidedDenoiser<Context: NetworkContext>: Denoiser {
         contexts: conditioning.contexts(atCall: call, isSkipped: isSkipped)))
   }
 
-  /// The outputs for the parts of the prompt without some layers; nil in calls that do not need them.
+  /// The outputs for the parts of the prompt with skipped layers; nil in calls that do not need them.
   private func outputsWithoutLayers(
     _ input: Latent, timestep: Float, call: Int
   ) throws(EngineError) -> [Latent]? {

@@ -5,7 +5,7 @@ import Tensors
 /// Runs the network.
 struct NetworkEvaluator<Network: DenoisingNetwork>: Evaluator {
   let network: Network
-  /// Whether the layers before the first prompt are computed once for all contexts; the outputs are the same either way.
+  /// Whether the layers before the first prompt are computed once for all contexts; the outputs do not depend on it.
   let sharesLatent: Bool
   let compute: Compute
 

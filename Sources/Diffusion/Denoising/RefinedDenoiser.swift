@@ -1,9 +1,9 @@
 import Sampling
 import Settings
 
-/// The checkpoints of one pass as samplers see them: one of them, until the refiner takes over for good.
+/// The checkpoints of one pass, as samplers use them: the first one, until the refiner takes over for good.
 ///
-/// The sampler keeps its history when that happens, as in the webui.
+/// The sampler keeps its history at that point, as in the webui.
 final class RefinedDenoiser: GuidedModel {
   /// Whether the refiner has taken over.
   private(set) var hasSwitched = false
@@ -13,24 +13,24 @@ final class RefinedDenoiser: GuidedModel {
   /// The refiner, and when it takes over.
   struct Refinement {
     let denoiser: any Denoiser
-    /// The fraction of the noise that is gone by then; the webui compares in single precision.
+    /// The fraction of the noise that has been removed by then. The webui compares in single precision.
     let switchAt: Float
-    /// The noise levels that the fraction is counted by, which are the first checkpoint's.
+    /// The noise levels for computing this fraction, which are those of the first checkpoint.
     let training: TrainingSchedule
     let sampler: SamplerID
   }
 
-  /// The model of a pass.
+  /// Creates the model of a pass.
   ///
   /// - Parameters:
-  ///   - first: The checkpoint that starts.
+  ///   - first: The checkpoint that starts the pass.
   ///   - refinement: The refiner; nil for none.
   init(_ first: any Denoiser, refinement: Refinement?) {
     self.first = first
     self.refinement = refinement
   }
 
-  /// The history of the checkpoint that runs; a refiner begins without one.
+  /// The history of the current checkpoint; a refiner starts without one.
   var history: DenoiserHistory { (hasSwitched ? refinement?.denoiser : first)?.history ?? DenoiserHistory() }
 
   func denoised(_ x: Latent, sigma: Float, timestep: Float?, call: Int) throws(EngineError) -> Latent {
@@ -42,7 +42,7 @@ final class RefinedDenoiser: GuidedModel {
     try denoiser { $0.training.completedPart(atTimestep: timestep) }.noise(x, timestep: timestep, call: call)
   }
 
-  /// The checkpoint whose turn it is.
+  /// The checkpoint for the current call.
   private func denoiser(completedPart: (Refinement) -> Float) -> any Denoiser {
     guard let refinement else { return first }
     if !hasSwitched { hasSwitched = completedPart(refinement) >= refinement.switchAt }

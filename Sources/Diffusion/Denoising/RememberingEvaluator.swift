@@ -1,9 +1,9 @@
 import Networks
 import Sampling
 
-/// Looks in the memory before it asks another evaluator, and asks only once for parts of a prompt that are equal.
+/// Looks in the memory before it calls another evaluator, and evaluates equal parts of a prompt only once.
 ///
-/// Not for networks that read `cfg_scale`, because cells of different scales have nothing in common.
+/// Not for networks that take `cfg_scale` as an input, because cells with different scales have nothing in common.
 struct RememberingEvaluator<Base: Evaluator>: Evaluator {
   let base: Base
   let memory: EvaluationMemory

@@ -2,7 +2,7 @@ import Sampling
 import Tensors
 
 extension Compute {
-  /// The same latent several times, channels last: `[copies, height, width, channels]` in fp32.
+  /// Copies of the same latent, channels last: `[copies, height, width, channels]` in fp32.
   func tensor(_ latent: Latent, copies: Int) -> Tensor {
     let shape = latent.shape
     let tensor = tensor(
@@ -21,9 +21,9 @@ extension Compute {
 }
 
 extension Tensor {
-  /// The latents of a network's output.
+  /// The latents in a network's output.
   ///
-  /// Throws `EngineError.notFinite` if there is NaN or infinity among them.
+  /// Throws `EngineError.notFinite` if a value is NaN or infinite.
   func latents(count: Int, call: Int) throws(EngineError) -> [Latent] {
     guard UnsafeBufferPointer(start: base, count: self.count).allSatisfy(\.isFinite) else {
       throw .notFinite(stage: "network's output in call \(call + 1)")

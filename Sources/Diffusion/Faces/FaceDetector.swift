@@ -5,9 +5,9 @@ import Tensors
 
 /// A face in an image.
 struct Face {
-  /// How sure the detector is, up to 1.
+  /// The detector's confidence, up to 1.
   var score: Float
-  /// The left and right eye, the nose, the left and right corner of the mouth, as one sees them; in pixels.
+  /// The left and right eye, the nose, and the left and right corner of the mouth, as seen by the viewer; in pixels.
   var points: [(x: Float, y: Float)]
 }
 
@@ -16,23 +16,23 @@ struct FaceDetector {
   let network: RetinaFace
   let compute: Compute
 
-  /// The shorter side of the image that the network looks at.
+  /// The shorter side of the image for the network.
   private static let side = 640
-  /// How many times as long as the shorter one the longer side may be there. The webui has no such limit, and runs out of
-  /// memory instead.
+  /// The limit for the longer side, as a multiple of the shorter one. The webui has no such limit, and runs out of memory
+  /// instead.
   private static let longest = 8
-  /// Below this score, there is no face.
+  /// Detections with a lower score are not faces.
   private static let leastScore: Float = 0.97
-  /// Of two boxes that overlap by more than this part of their union, only the one with the higher score is a face.
+  /// If two boxes overlap by more than this fraction of their union, only the one with the higher score is a face.
   private static let mostOverlap: Float = 0.4
-  /// Smaller distances between the eyes, in pixels, are no faces.
+  /// Detections with a smaller distance between the eyes, in pixels, are not faces.
   private static let leastEyeDistance = 5.0
   /// The means of red, green and blue in training.
   private static let means: [Float] = [123, 117, 104]
-  /// The distances between positions in pixels, and the sizes of faces at each.
+  /// The distances between positions in pixels, and the sizes of faces at each position.
   private static let levels: [(step: Int, sizes: [Float])] = [(8, [16, 32]), (16, [64, 128]), (32, [256, 512])]
 
-  /// The faces of an image, surest first.
+  /// The faces of an image, the most certain first.
   func faces(_ image: RGBImage) -> [Face] {
     var scale = Double(min(image.width, image.height)) / Double(Self.side)
     scale = max(scale, Double(max(image.width, image.height)) / Double(Self.longest * Self.side))
@@ -42,7 +42,7 @@ struct FaceDetector {
     compute.pool.run(height) { row in
       let values = input.pixel(0, row, 0)
       for x in 0..<width {
-        // Blue first.
+        // Blue comes first.
         for c in 0..<3 { values[x * 3 + 2 - c] = Float(small.pixels[(row * width + x) * 3 + c]) - Self.means[c] }
       }
     }
@@ -55,7 +55,7 @@ struct FaceDetector {
     }
   }
 
-  /// A position where the network sees a face.
+  /// A position where the network detects a face.
   private struct Place {
     var score: Float
     var left: Float

@@ -2,18 +2,18 @@ import Imaging
 import Networks
 import Tensors
 
-/// Where a restored face replaces the image: a soft mask of the parts of the face.
+/// The area in which a restored face replaces the image: a soft mask of the parts of the face.
 struct FaceMask {
   let network: ParseNet
   let compute: Compute
 
-  /// Skin, brows, eyes, glasses, ears, nose, mouth, lips and hair; not the background, hats, earrings' surroundings, necks or
-  /// clothes.
+  /// The face: skin, brows, eyes, glasses, ears, nose, mouth, lips and hair. Not the background, hats, the area around
+  /// earrings, necks or clothes.
   private static let isFace: [Bool] = (0..<ParseNet.classes).map { (1...13).contains($0) || $0 == 15 }
   /// Rows and columns at the edges of the crop that are never replaced.
   private static let margin = 10
 
-  /// The mask of a face of 512 pixels a side: from 0 where the image stays to 1.
+  /// The mask of a face of 512 pixels a side: 0 where the image stays, 1 where the face replaces it.
   func mask(_ face: RGBImage) -> NumberPlane {
     let logits = network.forward(FaceTensor.tensor(face, compute))
     let (width, height) = (face.width, face.height)

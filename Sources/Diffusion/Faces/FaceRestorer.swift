@@ -4,8 +4,8 @@ import Sampling
 import Settings
 import Tensors
 
-/// Restores the faces of images as the webui does: finds them, cuts each out upright, restores it, and puts it back where the
-/// face is, but not around it.
+/// Restores the faces of images as the webui does: finds them, cuts each one out upright, restores it, and puts it back; what
+/// is around the face does not change.
 public final class FaceRestorer {
   private let detector: FaceDetector
   private let mask: FaceMask
@@ -14,48 +14,48 @@ public final class FaceRestorer {
 
   /// How faces are restored.
   public struct Options {
-    /// How much of a face as it was CodeFormer keeps: 0 for the least, 1 for the most. GFPGAN has no such choice.
+    /// How much of the original face CodeFormer keeps: 0 for the least, 1 for the most. GFPGAN has no such setting.
     public var codeFormerWeight: Float
-    /// Random numbers for GFPGAN, normally distributed: this many of them, and each time the next.
+    /// Returns the next normally distributed random numbers for GFPGAN, this many.
     public var noise: (Int) -> [Float]
 
-    /// Options with the numbers of a seed: those that the webui's generator gives after the image's own noise is seeded. They go
-    /// on from face to face.
+    /// Creates options with the numbers of a seed: those that the webui's generator returns after the image's own noise was
+    /// seeded. They continue from face to face.
     public init(codeFormerWeight: Double, seed: Int64, source: NoiseSourceID) {
       let numbers = SharedNormals(SeedNormals(seed: seed, source: source))
       self.init(codeFormerWeight: Float(codeFormerWeight)) { numbers.next($0) }
     }
 
-    /// Options.
+    /// Creates options.
     public init(codeFormerWeight: Float, noise: @escaping (Int) -> [Float]) {
       self.codeFormerWeight = codeFormerWeight
       self.noise = noise
     }
   }
 
-  /// What is being done.
+  /// The progress of the work.
   public enum Progress: Hashable, Sendable {
-    /// Faces are looked for.
+    /// The program is looking for faces.
     case detecting
-    /// Of so many faces, one is restored; counted from 0.
+    /// A face is being restored; its index, from 0, and the number of faces.
     case restoring(face: Int, of: Int)
   }
 
   /// The side of a face that is cut out, in pixels.
   static let side = 512
-  /// Where the eyes, the nose and the corners of the mouth are in it.
+  /// The positions of the eyes, the nose and the corners of the mouth in it.
   private static let template: [(x: Float, y: Float)] = [
     (192.98138, 239.94708), (318.90277, 240.1936), (256.63416, 314.01935), (201.26117, 371.41043),
     (313.08905, 371.15118),
   ]
-  /// What is beyond the edges of the image in a face that is cut out.
+  /// The colour beyond the edges of the image in a face that is cut out.
   private static let border: (UInt8, UInt8, UInt8) = (132, 133, 135)
 
-  /// A restorer; every weight is read now.
+  /// Creates a restorer; it reads all weights.
   ///
   /// - Parameters:
   ///   - files: The three networks.
-  ///   - compute: What to compute on; always in fp32.
+  ///   - compute: The machine to use; the precision is always fp32.
   /// - Throws: `WeightError`.
   public init(_ files: FaceRestorerFiles, compute: Compute) throws {
     let compute = compute.with(.fp32)
@@ -65,11 +65,11 @@ public final class FaceRestorer {
     network = try files.restorer.readRestorer(compute)
   }
 
-  /// A restorer for the threads of this machine.
+  /// Creates a restorer for the threads of this machine.
   ///
   /// - Parameters:
   ///   - files: The three networks.
-  ///   - threads: How many to compute with.
+  ///   - threads: The number of threads to compute with.
   /// - Throws: `WeightError`, or `TensorError` if `SDBATCH_ISA` names an instruction set that this machine lacks.
   public convenience init(_ files: FaceRestorerFiles, threads: Int) throws {
     try self.init(files, compute: Compute(kernels: try Kernels.forThisMachine(), threadCount: threads))
@@ -79,15 +79,15 @@ public final class FaceRestorer {
   ///
   /// - Parameters:
   ///   - image: The image.
-  ///   - options: How.
+  ///   - options: The options.
   ///   - progress: Called before each part of the work; what it throws ends it.
-  /// - Returns: The image, and how many faces were restored. Without a face it is the same, bit for bit.
-  /// - Throws: What `progress` throws.
+  /// - Returns: The image, and how many faces were restored. Without a face, the image has the same bits.
+  /// - Throws: The error of `progress`.
   public func restored(
     _ image: RGBImage, _ options: Options, progress: (Progress) throws -> Void = { _ in }
   ) throws -> (image: RGBImage, faces: Int) {
     try progress(.detecting)
-    // The buffers of the parts have different sizes: keeping them all would only raise the peak.
+    // The buffers of the parts have different sizes, so keeping them all would only raise the peak.
     defer { compute.workspace.trim() }
     let maps = detector.faces(image).compactMap { AffineMap.similarity(from: $0.points, to: Self.template) }
     compute.workspace.trim()
@@ -108,7 +108,7 @@ public final class FaceRestorer {
 
   // MARK: Pasting
 
-  /// A restored face, and where it goes.
+  /// A restored face, and its position.
   private struct Patch {
     let face: RGBImage
     let mask: NumberPlane

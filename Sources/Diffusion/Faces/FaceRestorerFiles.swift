@@ -1,25 +1,25 @@
 import Networks
 import Weights
 
-/// The three files that restoring faces needs, opened.
+/// The three opened files that are needed to restore faces.
 public struct FaceRestorerFiles: Sendable {
   /// CodeFormer or GFPGAN.
   public let restorer: FaceArchive
-  /// What finds faces.
+  /// The network that finds faces.
   public let detector: FaceArchive
-  /// What says where in a face its parts are.
+  /// The network that finds the parts of a face.
   public let parser: FaceArchive
 
-  /// Three files with the networks that they are named for.
+  /// Creates the set from files with the right networks.
   init(restorer: FaceArchive, detector: FaceArchive, parser: FaceArchive) {
     (self.restorer, self.detector, self.parser) = (restorer, detector, parser)
   }
 
-  /// Opens the files and audits them, from their headers alone.
+  /// Opens the files and audits them, reading only headers.
   ///
   /// - Parameters:
   ///   - restorer: The path of CodeFormer or GFPGAN.
-  ///   - kinds: Which of them it may be.
+  ///   - kinds: The kinds of networks that it may be.
   ///   - detector: The path of a RetinaFace.
   ///   - parser: The path of a ParseNet.
   /// - Throws: `WeightError`; `unsupported` for a file with another network.
@@ -34,9 +34,9 @@ public struct FaceRestorerFiles: Sendable {
   /// All three.
   public var all: [FaceArchive] { [restorer, detector, parser] }
 
-  /// Bytes of the packed weights: an estimate, a little too high.
+  /// Bytes of the packed weights: an estimate, slightly too high.
   var weightBytes: Int { all.reduce(0) { $0 + $1.weightBytes } }
 
-  /// Bytes that a face is restored in, besides the weights: several images of 512 pixels a side with 64 to 128 channels.
+  /// The working memory for a face in bytes, besides the weights: several images of 512 pixels a side with 64 to 128 channels.
   static let activationBytes = 768 << 20
 }

@@ -4,13 +4,14 @@ import Weights
 
 /// All families of models that this version runs.
 enum ModelFamilies {
-  /// The first family that recognises a file opens it. The last one recognises any file, and reports why it cannot be used.
+  /// A file is opened by the first family that recognises it. The last family recognises any file, and reports why it cannot be
+  /// used.
   static let all: [any DiffusionModel.Type] = [
     TransformerModel<Flux2Family>.self, TransformerModel<ZImageFamily>.self, TransformerModel<SD3Family>.self,
     TransformerModel<Flux1Family>.self, StableDiffusionModel.self,
   ]
 
-  /// Opens a checkpoint with the files that complete it; throws what its family throws.
+  /// Opens a checkpoint and the files that complete it; throws the errors of its family.
   static func open(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws -> any DiffusionModel {
     try type(ofModelAt: path).init(path: path, parts: parts, vocabularies: vocabularies)
   }
@@ -23,7 +24,7 @@ enum ModelFamilies {
 }
 
 extension FamilyID {
-  /// How the model in a file or folder is sampled. Reads no weights; a file that cannot be used is `.stableDiffusion`, because
-  /// its error is reported when it is opened.
+  /// How the model in a file or folder is sampled. It reads no weights. A file that cannot be used counts as
+  /// `.stableDiffusion`, because its error is reported when it is opened.
   public init(ofModelAt path: String) { self = ModelFamilies.type(ofModelAt: path).family(ofModelAt: path) }
 }

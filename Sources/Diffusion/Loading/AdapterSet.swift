@@ -1,6 +1,6 @@
 import Weights
 
-/// The LoRAs that the weights of a loaded model have.
+/// The LoRAs that are applied to the weights of a loaded model.
 final class AdapterSet {
   private let stores: [WeightStore]
   private var keys: [Key] = []
@@ -22,27 +22,27 @@ final class AdapterSet {
     }
   }
 
-  /// No LoRAs.
+  /// Creates a set without LoRAs.
   ///
   /// - Parameter stores: The weights: the denoising network's, then the text encoders'.
-  /// - Throws: `WeightError` if layers that have LoRAs cannot be read again.
+  /// - Throws: `WeightError` if layers with LoRAs cannot be read again.
   init(_ stores: [WeightStore]) throws {
     self.stores = stores
     for store in stores { try store.setPatches([:]) }
   }
 
-  /// Whether the weights have these LoRAs, and no others.
+  /// Whether exactly these LoRAs are applied.
   func has(_ loras: [AdapterCatalog.MatchedLoRA]) -> Bool { loras.map(Key.init) == keys }
 
-  /// Replaces the LoRAs that the weights have.
+  /// Replaces the LoRAs that are applied.
   ///
-  /// Layers that the old or the new LoRAs change are packed again, one after the other, from the files: there is no second
+  /// Layers that the old or the new LoRAs change are packed again from the files, one after the other, so there is no second
   /// copy of the model.
   ///
-  /// - Parameter loras: In the order in which they change the weights.
-  /// - Throws: `WeightError`; the weights can then no longer be used.
+  /// - Parameter loras: The LoRAs, in the order in which they change the weights.
+  /// - Throws: `WeightError`; the weights must not be used after that.
   func set(_ loras: [AdapterCatalog.MatchedLoRA]) throws {
-    // The digests must be of what is read now.
+    // The digests must match what is read now.
     func requireUnchanged() throws {
       for store in stores { try store.requireUnchanged() }
       for lora in loras { try lora.match.file.requireUnchanged() }

@@ -22,7 +22,7 @@ struct LoadedEncoder {
 }
 
 extension ModelCatalog.Model {
-  /// What decodes the model's latents: the separate VAE, if there is one.
+  /// The decoder of the model's latents: that of the separate VAE, if there is one.
   ///
   /// Throws `EngineError.noVAE`.
   func decoder(_ vae: ModelCatalog.VAE?) throws(EngineError) -> DecoderFiles {
@@ -30,11 +30,11 @@ extension ModelCatalog.Model {
     return decoder
   }
 
-  /// What encodes images to the model's latents: the encoder of the separate VAE, if there is one. If that is a TAESD, the
+  /// The encoder for the model's latents: that of the separate VAE, if there is one. If the separate VAE is a TAESD, the
   /// checkpoint's own encoder is used, as in the webui.
   ///
   /// - Parameter vae: The VAE that replaces the checkpoint's own.
-  /// - Returns: The encoder, nil if there is none; and the file that has it, or should have it.
+  /// - Returns: The encoder, or nil if there is none; and the file that contains it, or should contain it.
   func encoder(_ vae: ModelCatalog.VAE?) -> (files: EncoderFiles?, path: String) {
     if let vae, !vae.archive.isTiny { return (vae.archive.encoderFiles, vae.archive.path) }
     return (files.encoder, files.path)

@@ -2,30 +2,30 @@ import Networks
 import Settings
 import Tensors
 
-/// A checkpoint's networks, each read when it is first needed.
+/// A checkpoint's networks; each is read when it is first needed.
 struct LoadedModel {
-  /// What was loaded.
+  /// The key of the loaded models.
   let key: ModelCatalog.Key
-  /// What people call the model.
+  /// The name of the model for messages.
   let name: String
-  /// The precision of the denoising network. The VAE is never quantised, because it runs once per image and its errors go
-  /// straight into the pixels.
+  /// The precision of the denoising network. The VAE is never quantised, because it runs once for each image and its errors go
+  /// directly into the pixels.
   let precision: Precision
-  /// What weights are packed for.
+  /// How weights are packed.
   let packing: WeightPacking
   /// The text encoders and the denoising network.
   let networks: any SamplingNetworks
-  /// The LoRAs that the weights have.
+  /// The LoRAs that are applied to the weights.
   let adapters: AdapterSet
-  /// Makes images of latents.
+  /// Turns latents into images.
   let decoder: PagedNetwork<any LatentDecoder>
   /// The scale of the decoder's latents.
   let scale: LatentScale
-  /// Makes latents of images; nil if the files have no encoder.
+  /// Turns images into latents; nil if the files have no encoder.
   let encoder: LoadedEncoder?
   private let smallBytes: Int
 
-  /// Finds the networks in the files; networks smaller than `smallBytes` stay in memory once they are read.
+  /// Finds the networks in the files; networks smaller than `smallBytes` stay in memory after they are read.
   ///
   /// Throws `WeightError` or `EngineError`.
   init(
@@ -37,7 +37,7 @@ struct LoadedModel {
     precision = compute.precision
     packing = compute.packing
     self.smallBytes = smallBytes
-    // Before layers are made: they must have the weights of the files, whatever LoRAs an earlier load of them had.
+    // Do this before layers are created: they must have the weights of the files, whatever LoRAs an earlier load had applied.
     adapters = try AdapterSet(model.files.adaptedStores)
     networks = try model.files.networks(compute, smallBytes: smallBytes)
     (decoder, scale) = try Self.decoder(model, vae: vae, compute: compute, smallBytes)

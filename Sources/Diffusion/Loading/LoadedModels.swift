@@ -2,14 +2,14 @@ import Networks
 import Settings
 import Tensors
 
-/// The checkpoints in memory: those of one pass, which are one, or two if a refiner takes over.
+/// The checkpoints in memory: those of one pass. There is one, or two if a refiner takes over.
 final class LoadedModels {
   private let catalog: ModelCatalog
   private let compute: Compute
   private let smallBytes: Int
   private var loaded: [LoadedModel] = []
 
-  /// No checkpoint yet; networks smaller than `smallBytes` stay in memory once they are read.
+  /// Creates the set without checkpoints; networks smaller than `smallBytes` stay in memory after they are read.
   init(_ catalog: ModelCatalog, compute: Compute, smallBytes: Int) {
     self.catalog = catalog
     self.compute = compute
@@ -20,11 +20,11 @@ final class LoadedModels {
   ///
   /// - Parameters:
   ///   - settings: The settings with the checkpoint.
-  ///   - plan: What weights are packed for.
+  ///   - plan: The memory plan, which decides how weights are packed.
   ///   - pass: The pass.
   ///   - progress: Called if the checkpoint is not in memory.
-  /// - Returns: Networks that are read when they are first needed.
-  /// - Throws: `WeightError` or `EngineError`, and what `progress` throws.
+  /// - Returns: Networks, which are read when they are first needed.
+  /// - Throws: `WeightError` or `EngineError`, and the error of `progress`.
   func get(
     _ settings: PassSettings, _ plan: MemoryPlan, for pass: ImagePass,
     progress: (GenerationProgress) throws -> Void
@@ -42,7 +42,7 @@ final class LoadedModels {
       new = try present.replacingVAE(model, vae: vae, key: key, compute: compute)
     } else {
       try progress(.loading(model.identity.name))
-      // The old weights are released first, so that both need not fit into memory.
+      // Release the old weights first, so that both need not fit into memory.
       loaded.removeAll { !needed.contains($0.key.checkpoint) || $0.key.checkpoint == key.checkpoint || !isOfKind($0) }
       new = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallBytes)
     }
@@ -51,7 +51,7 @@ final class LoadedModels {
     return new
   }
 
-  /// Gives the networks the LoRAs of a job, instead of those of an earlier job.
+  /// Applies the LoRAs of a job to the networks, instead of those of an earlier job.
   func adapt(
     _ model: LoadedModel, to loras: [AdapterCatalog.MatchedLoRA], progress: (GenerationProgress) throws -> Void
   ) throws {
@@ -61,7 +61,7 @@ final class LoadedModels {
       try model.adapters.set(loras)
       model.networks.forgetPrompts()
     } catch {
-      // Some layers may have the new weights and some the old.
+      // Some layers may have the new weights and some the old ones.
       loaded.removeAll { $0.key == model.key }
       throw error
     }

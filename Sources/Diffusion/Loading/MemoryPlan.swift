@@ -2,22 +2,23 @@ import Networks
 import Settings
 import Tensors
 
-/// Which networks are in memory together while an image is made, and what is released to stay below a limit.
+/// Which networks are in memory at the same time while an image is made, and what is released to stay below a limit.
 ///
-/// It depends on the sizes of model and image, the precision and the limit, and never on the machine: how weights are packed
-/// decides the last digits of an image.
+/// It depends on the sizes of model and image, the precision and the limit, but never on the machine, because the packing of
+/// weights affects the last digits of an image.
 public struct MemoryPlan: Hashable, Sendable {
-  /// What weights are packed for; the only choice that changes pixels.
+  /// How weights are packed; the only choice that affects pixels.
   public let packing: WeightPacking
-  /// Whether the denoising network's weights stay while the VAE decodes. Otherwise they are read again for the next image.
+  /// Whether the denoising network's weights stay in memory while the VAE decodes. Otherwise they are read again for the next
+  /// image.
   public let keepsDenoiser: Bool
-  /// Whether the VAE's weights stay while the image is sampled.
+  /// Whether the VAE's weights stay in memory while the image is sampled.
   public let keepsVAE: Bool
-  /// The limit in bytes; nil without one.
+  /// The limit in bytes; nil if there is none.
   public let limit: Int64?
-  /// An estimate of the most memory that the process will hold, in bytes.
+  /// An estimate of the process's largest memory use, in bytes.
   public let peak: Int64
-  /// What people call the denoising networks.
+  /// The name of the denoising networks for messages.
   private let denoisers: String
 
   /// What a plan depends on.
@@ -31,12 +32,12 @@ public struct MemoryPlan: Hashable, Sendable {
     let forecasts: [Bool]
     /// The upscaler between the passes; nil if latents are enlarged.
     let upscaler: UpscalerReference?
-    /// The size after it; empty if latents are enlarged.
+    /// The size after the upscaler; empty if latents are enlarged.
     let enlarged: [Int]
     /// The network that restores faces, and the folders of its files; nil if faces are not restored.
     let faces: FaceRestorationModel?
     let faceFolders: [String]
-    /// The LoRAs that decide how much memory weights take, for each pass.
+    /// The LoRAs that affect how much memory weights take, for each pass.
     var loras: [[String]] = []
 
     init(_ settings: ImageSettings, _ precision: Precision) {
@@ -56,44 +57,45 @@ public struct MemoryPlan: Hashable, Sendable {
     }
   }
 
-  /// What is in memory together while one pass samples.
+  /// What is in memory at the same time while one pass samples.
   struct Pass {
-    /// The checkpoints. All their denoising networks are in memory from the start, because all prompts are prepared before
-    /// the first step.
+    /// The checkpoints. All their denoising networks are in memory from the start, because all prompts are prepared before the
+    /// first step.
     let models: [any DiffusionModel]
-    /// In pixels.
+    /// The width in pixels.
     let width: Int
     let height: Int
     /// The tensors of the denoising networks that LoRAs change.
     var adapted: Set<String> = []
   }
 
-  /// What is in memory between the passes, one after the other, if the decoded image is enlarged there.
+  /// The networks that are in memory between the passes, one after the other, if the decoded image is enlarged there.
   struct Handover {
-    /// What encodes the enlarged image; nil if there is none, in which case the job fails elsewhere.
+    /// The encoder for the enlarged image; nil if there is none, and then the job fails elsewhere.
     let encoder: (any LatentEncoderConfiguration)?
     /// The network that enlarges; nil for filters.
     let upscaler: UpscalerArchive?
-    /// Of the enlarged image, in pixels.
+    /// The width of the enlarged image, in pixels.
     let width: Int
-    /// Of the enlarged image, in pixels.
+    /// The height of the enlarged image, in pixels.
     let height: Int
   }
 
   /// The program itself, its vocabulary, and the part of a file that is being read.
   private static let programBytes = 160 << 20
-  /// If decoding or encoding takes more than this, the denoising network is released first, even without a limit: such an
-  /// image takes minutes, and reading the network again takes a second or two.
+  /// If decoding or encoding takes more than this, the denoising network is released first, even without a limit: such an image
+  /// takes minutes, and reading the network again takes a second or two.
   private static let largeDecoding = 1 << 30
 
-  /// The fastest plan that stays below the limit. Reading the denoising network again costs a second or two per image, and
-  /// small weights a third of its time, so reading again is tried first.
+  /// Finds the fastest plan that stays below the limit. Reading the denoising network again costs a second or two for each
+  /// image, and small weights cost a third of the time, so reading again is tried first.
   ///
   /// - Parameters:
-  ///   - passes: At least one. The last one's size is the image's, and its denoising networks may stay while it is decoded.
+  ///   - passes: The passes, at least one. The last one has the image's size, and its denoising networks may stay in memory
+  ///     while the image is decoded.
   ///   - vae: The decoder.
   ///   - handover: The networks between the passes; nil if latents are enlarged.
-  ///   - faces: The networks of face restoration; nil without it.
+  ///   - faces: The networks for face restoration; nil without it.
   ///   - key: The settings.
   /// - Throws: `EngineError.memoryLimit` if no plan stays below the limit.
   init(
@@ -115,7 +117,7 @@ public struct MemoryPlan: Hashable, Sendable {
       most(
         pass.models.map {
           let (height, width) = (pass.height / $0.latents.pixelsPerPlace, pass.width / $0.latents.pixelsPerPlace)
-          // Of both halves, and once more in the state that is kept for a checkpoint.
+          // For both halves, and once more in the state that is kept for a checkpoint.
           let features = 2 * 2 * FeatureSeries.terms * $0.denoiser.lateFeatureBytes(height: height, width: width)
           return $0.denoiser.activationBytes(height: height, width: width, images: 2, elementType: elementType)
             + (key.forecasts.contains(true) ? features : 0)
@@ -143,7 +145,7 @@ public struct MemoryPlan: Hashable, Sendable {
           [decoder + decoding(passes[0]), kept + (upscaler ?? 0)].map { besides(passes[0], $0) }
             + [besides(last, kept + encoder + encoding)])
       }
-      // Without a limit, what restores faces stays for the next image.
+      // Without a limit, the networks that restore faces stay in memory for the next image.
       let restorer = faces?.weightBytes ?? 0
       let restoring = faces == nil ? 0 : besides(last, kept + restorer + FaceRestorerFiles.activationBytes)
       return Self.programBytes + contexts
@@ -192,7 +194,7 @@ public struct MemoryPlan: Hashable, Sendable {
     self.denoisers = denoisers
   }
 
-  /// One line for the user on what the limit costs; nil without a limit.
+  /// One line for the user about what the limit costs; nil without a limit.
   public var summary: String? {
     guard let limit else { return nil }
     var parts: [String] = []
@@ -203,12 +205,12 @@ public struct MemoryPlan: Hashable, Sendable {
     if !keepsDenoiser {
       parts.append("\(denoisers) \(denoisers.contains(" and ") ? "are" : "is") read again for each image")
     }
-    if parts.isEmpty { parts.append("nothing is given up") }
-    return "memory_limit \(limit >> 20) MiB: \(parts.joined(separator: "; ")); about \(peak >> 20) MiB are taken"
+    if parts.isEmpty { parts.append("nothing is turned off") }
+    return "memory_limit \(limit >> 20) MiB: \(parts.joined(separator: "; ")); it needs about \(peak >> 20) MiB"
   }
 }
 
 extension WeightPacking {
-  /// Its name in a job's identity; nil for the default.
+  /// The name in a job's id; nil for the default.
   var identity: String? { self == .fast ? nil : rawValue }
 }

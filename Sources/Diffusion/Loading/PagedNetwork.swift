@@ -1,9 +1,9 @@
 import Tensors
 
-/// A network whose packed weights are in memory only while they are needed; the files are read again each time.
+/// A network whose packed weights are in memory only while they are needed; each time they are read again from the files.
 ///
-/// A text encoder runs once per prompt, and a VAE once per image. In between, their memory is worth more than the fraction of
-/// a second that reading takes.
+/// A text encoder runs once for each prompt, and a VAE once for each image. Between these, their memory is worth more than the
+/// fraction of a second that reading takes.
 final class PagedNetwork<Network> {
   private let isSmall: Bool
   private let profiler: Profiler
@@ -12,13 +12,13 @@ final class PagedNetwork<Network> {
   private let read: () throws -> Network
   private var network: Network?
 
-  /// A network that is not in memory yet.
+  /// Creates a network that is not in memory yet.
   ///
   /// - Parameters:
-  ///   - bytes: Size of its packed weights.
-  ///   - smallBytes: A network smaller than this stays once it is read.
-  ///   - profiler: Gets the time that reading takes.
-  ///   - copies: Where the packed weights are copied to after reading; nil for nowhere.
+  ///   - bytes: The size of its packed weights.
+  ///   - smallBytes: A network smaller than this stays in memory after it is read.
+  ///   - profiler: Receives the time that reading takes.
+  ///   - copies: Receives copies of the packed weights after reading; nil for none.
   ///   - requireUnchanged: Throws if the files are not those that were hashed.
   ///   - read: Reads the network.
   init(
@@ -32,13 +32,13 @@ final class PagedNetwork<Network> {
     self.read = read
   }
 
-  /// The network, which is read if it is not in memory.
+  /// The network; it is read if it is not in memory.
   ///
   /// Throws `WeightError`.
   func get() throws -> Network {
     if let network { return network }
     return try profiler.aside("loading") {
-      // The digest must be of what is read now.
+      // The digest must match what is read now.
       try requireUnchanged()
       let fresh = Result { try read() }
       // If the file changed while loading, report that instead of the parse error.
@@ -50,12 +50,12 @@ final class PagedNetwork<Network> {
     }
   }
 
-  /// Releases the memory, unless there is too little of it to matter.
+  /// Releases the memory, unless the network is too small for that to matter.
   func release() { if !isSmall { network = nil } }
 }
 
-/// The size that decides which networks stay in memory.
+/// The size limit below which networks stay in memory.
 enum SmallNetwork {
-  /// By default, less than the working memory of a full-size network.
+  /// The default: less than the working memory of a full-size network.
   static let defaultBytes = 64 << 20
 }

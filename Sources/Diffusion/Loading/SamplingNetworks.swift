@@ -3,12 +3,12 @@ import Sampling
 import Settings
 import Tensors
 
-/// A checkpoint's text encoders and denoising network, which are read when they are first needed.
+/// A checkpoint's text encoders and denoising network; each is read when it is first needed.
 protocol SamplingNetworks: AnyObject {
-  /// Lets prompts name the embeddings of a library; nil for none.
+  /// Sets the library of embeddings that prompts may name; nil for none.
   func use(_ library: EmbeddingLibrary?)
 
-  /// Forgets everything computed from the weights, because they have changed.
+  /// Forgets everything that was computed from the weights, because they have changed.
   func forgetPrompts()
 
   /// The denoiser of an image.
@@ -52,14 +52,14 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
   private let trainedPrediction: Prediction
   private let compute: Compute
 
-  /// The networks of a checkpoint.
+  /// Creates the networks of a checkpoint.
   ///
   /// - Parameters:
   ///   - encoding: The text encoders.
   ///   - network: The denoising network.
-  ///   - readsGuidance: Whether the network reads the guidance scale.
-  ///   - trainedPrediction: What the network's output means, if the job does not say otherwise.
-  ///   - compute: What the arithmetic runs on.
+  ///   - readsGuidance: Whether the guidance scale is an input of the network.
+  ///   - trainedPrediction: What the network's output means, unless the job overrides it.
+  ///   - compute: The machine and numerics to use.
   init(
     _ encoding: Encoding, _ network: PagedNetwork<Encoding.Network>, readsGuidance: Bool,
     trainedPrediction: Prediction, compute: Compute
@@ -83,7 +83,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
     if job.skipsLayers, let last = job.skipLayers.numbers.last, last >= network.skippableLayers {
       throw EngineError.skippedLayerMissing(last, layers: network.skippableLayers)
     }
-    // Others get the same number whatever the settings, so that the memory finds their outputs.
+    // Other networks always get the same number, so that the memory finds their outputs.
     let guidance =
       network.readsGuidance ? job.cfgScale : job.traits.readsDistilledGuidance ? job.effectiveDistilledCFGScale : 0
     let skips = GuidanceSkips(job)
@@ -101,7 +101,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 
   func releaseDenoiser() { network.release() }
 
-  /// Evaluates the network in the way that a job asks for.
+  /// The evaluator for the settings of a job.
   private func evaluator(
     _ network: Encoding.Network, _ job: PassSettings, _ training: TrainingSchedule,
     _ conditioning: Conditioning<Encoding.Network.Context>, _ memory: EvaluationMemory?
@@ -116,7 +116,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
       return forecasting(FeatureReusingEvaluator(network: network, cache: cache, compute: compute))
     }
     if schedule != nil {
-      // The memory has outputs, not features.
+      // The memory has outputs, but no features.
       return forecasting(NetworkEvaluator(network: network, sharesLatent: memory != nil, compute: compute))
     }
     guard let memory, !network.readsGuidance else {
@@ -137,7 +137,7 @@ final class PagedSamplingNetworks<Encoding: PromptEncoding>: SamplingNetworks {
 }
 
 extension NetworkOptions {
-  /// What a job's settings ask for.
+  /// The network options in a job's settings.
   init(_ job: PassSettings) {
     self.init(padding: job.tiling ? .circular : .zeros, tokenMergingRatio: job.tokenMergingRatio)
   }

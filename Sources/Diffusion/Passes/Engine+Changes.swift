@@ -2,12 +2,13 @@ import Prompts
 import Sampling
 import Settings
 
-/// What takes effect at which call of an image's passes, so that images which differ only later share their steps.
+/// Finds out what takes effect at which call of an image's passes, so that images that only differ later share their steps.
 extension Engine {
   /// What takes effect at which call of a job's passes; see `ImageGenerator.changes(in:)`.
   ///
   /// - Parameter settings: The settings of a job.
-  /// - Returns: The changes in order of their calls; nil if they are not known, for example because the model cannot be used.
+  /// - Returns: The changes, in the order of their calls; nil if they are unknown, for example because the model cannot be
+  ///   used.
   public func changes(in settings: ImageSettings) -> [CallChange]? {
     guard savesWork else { return nil }
     return try? changes(inFirst: settings) + changes(inSecond: settings)
@@ -27,15 +28,15 @@ extension Engine {
   }
 }
 
-/// What was last answered for a pass, since many jobs differ in their seed or in the other pass alone.
+/// The last result for a pass, because many jobs differ only in their seed or in the other pass.
 struct LastChanges {
   private var pass: PassSettings?
   private var callsBefore: Int?
   private var changes: [CallChange]?
 
-  /// The changes of a pass with any seed, computed unless it is the last one again.
+  /// The changes of a pass for any seed; they are computed unless the pass is the same as the last one.
   ///
-  /// - Throws: What `compute` throws, and `UnknownChanges` if it threw for the same pass before.
+  /// - Throws: The error of `compute`, or `UnknownChanges` if it threw for the same pass before.
   fileprivate mutating func answer(
     _ pass: PassSettings, callsBefore: Int?, compute: () throws -> [CallChange]
   ) throws -> [CallChange] {
@@ -59,7 +60,7 @@ private struct CallChanges {
   private let calls: Int
   private let callsBefore: Int?
 
-  /// Those of a first pass.
+  /// The changes of a first pass.
   init(_ catalog: ModelCatalog, _ job: PassSettings) throws {
     self.init(job, callsBefore: nil)
     try addPrompts(catalog)
@@ -70,7 +71,7 @@ private struct CallChanges {
     sort()
   }
 
-  /// Those of a second pass. What both passes have in common, such as the refiner, took effect in the first already.
+  /// The changes of a second pass. What both passes have in common, such as the refiner, has already taken effect in the first.
   init(_ catalog: ModelCatalog, second job: PassSettings, callsBefore: Int) throws {
     self.init(job, callsBefore: callsBefore)
     try addPrompts(catalog)
@@ -92,7 +93,7 @@ private struct CallChanges {
     changes.append(CallChange(call: call, text: text, isInSecondPass: callsBefore != nil))
   }
 
-  /// A stable order, since images are compared change by change.
+  /// Sorts the changes in a stable order, because images are compared change by change.
   private mutating func sort() { changes.sort { ($0.call, $0.text) < ($1.call, $1.text) } }
 
   // MARK: Prompts
@@ -109,11 +110,11 @@ private struct CallChanges {
       let texts = schedule.entries.map(\.text)
       let isWhole = try !Set(texts).allSatisfy { try isIndependent($0) }
       if isWhole {
-        // Emphasis restores the mean over all texts of a schedule, so that each affects all.
+        // Emphasis restores the mean over all texts of a schedule, so each text affects all others.
         add(0, "\(name): \(schedule.entries)")
         continue
       }
-      // Contexts are as long as the longest text needs, and an empty prompt can mean zeros if it stays empty.
+      // Contexts have the length of the longest text, and an empty prompt can mean zeros if it stays empty.
       let counts = try Set(texts).map { try model.chunkCount(of: $0, job.effectiveEmphasis, library) }
       let length = counts.max() ?? 1
       add(0, "\(name): \(length) chunks, \(texts.allSatisfy(\.isEmpty) ? "empty" : "text")")
@@ -130,14 +131,14 @@ private struct CallChanges {
     var last: String?
     var call = 0
     for entry in schedule.entries {
-      // Compared as bytes: `String` takes more texts for equal than the prompt language does.
+      // Compare bytes: `String` treats more texts as equal than the prompt language does.
       if last.map({ !$0.utf8.elementsEqual(entry.text.utf8) }) ?? true {
         add(call, "\(name): \(entry.text)")
       }
       last = entry.text
       call = entry.end + 1
     }
-    // After its last entry, a schedule begins again.
+    // After its last entry, a schedule starts again.
     if schedule.entries.count > 1 {
       add(call, "\(name), again: \(schedule.entries[0].text)")
     }
@@ -148,7 +149,7 @@ private struct CallChanges {
   private mutating func addGuidance() {
     let skips = GuidanceSkips(job).changes
     for change in skips { add(change.call, change.isSkipped ? "no guidance" : "guidance") }
-    // How guidance is changed matters from its first call on, and what the layers change is rescaled.
+    // Changes to guidance matter from its first call on, and rescaling applies to the result of skipped layers.
     let firstLayers = SkippedLayers(job)?.changes.first?.call
     guard let first = [skips.first { !$0.isSkipped }?.call, firstLayers].compactMap({ $0 }).min() else { return }
     let values = [
@@ -165,7 +166,7 @@ private struct CallChanges {
     }
   }
 
-  /// From the first call on, features are noted; the interval counts later.
+  /// Features are stored from the first call on; the interval matters only later.
   private mutating func addForecast() {
     guard let schedule = ForecastSchedule(job) else { return }
     add(0, "forecast")
@@ -181,14 +182,14 @@ private struct CallChanges {
     add(call, "refiner \(identity.sha256) \(identity.path ?? "") at \(job.refinerSwitchAt)")
   }
 
-  /// A step before which the refiner cannot have taken over: its first call is at the step's noise level, a second one may be
-  /// at the next step's.
+  /// The last step before which the refiner cannot have taken over: a step's first call is at the step's noise level, a second
+  /// call may be at the next step's level.
   private func firstRefinedStep(_ catalog: ModelCatalog) throws -> Int {
     let training = try catalog.training(job)
     let sampling = SamplingSettings(job, channels: try catalog.channels(job))
     let sigmas = SamplingLoop.sigmas(sampling, training: training)
     let switchAt = Float(job.refinerSwitchAt)
-    // Samplers that choose their noise levels as they go, and those of timesteps, could switch at once as far as is known here.
+    // Samplers that choose their noise levels as they go, and those that use timesteps, might switch at any time.
     guard job.sampler.stepsThroughSigmas else { return 0 }
     let index = sigmas.firstIndex { training.completedPart(atSigma: $0, of: job.sampler) >= switchAt } ?? sigmas.count
     return job.sampler.isSecondOrder ? max(0, index - 1) : index

@@ -1,16 +1,16 @@
 import Imaging
 import Settings
 
-/// How the faces of a finished image are restored.
+/// Restores the faces of finished images.
 extension Engine {
   /// Restores the faces of a job's decoded image, if its settings say so.
   ///
   /// - Parameters:
   ///   - image: The decoded image.
   ///   - settings: The settings of the job.
-  ///   - progress: Called before each face; what it throws ends the work.
-  /// - Returns: The image, and what was done.
-  /// - Throws: What `progress` throws, `FaceFilesMissing` or `WeightError`.
+  ///   - progress: Called before each face; an error from it ends the work.
+  /// - Returns: The image, and how many faces were restored.
+  /// - Throws: The error of `progress`, `FaceFilesMissing` or `WeightError`.
   func restoringFaces(
     _ image: RGBImage, _ settings: ImageSettings, progress: (GenerationProgress) throws -> Void
   ) throws -> FinishedPicture {
@@ -20,7 +20,7 @@ extension Engine {
     try progress(.restoring(face: 0, of: 0))
     let plan = try memoryPlan(for: settings)
     if faceRestorer?.files != networks.identities {
-      // The old weights are released first, so that both need not fit into memory.
+      // Release the old weights first, so that both need not fit into memory.
       faceRestorer = nil
       for archive in networks.files.all { try archive.requireUnchanged() }
       try progress(.loading(networks.identities[0].name))

@@ -2,18 +2,18 @@ import Networks
 import Sampling
 import Settings
 
-/// How one image goes through its passes. One checkpoint begins each pass, and a refiner may finish it.
+/// Runs the passes of one image. Each pass starts with one checkpoint, and a refiner may finish it.
 extension Engine {
   /// Takes all remaining steps of a pass.
   ///
   /// - Parameters:
   ///   - image: The image so far.
-  ///   - pass: The settings, with the checkpoints that take part; these get the LoRAs of the prompt.
+  ///   - pass: The settings, with the checkpoints of the pass; the LoRAs of the prompt are applied to these.
   ///   - plan: How the networks share the memory.
   ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`; nil for the first.
-  ///   - laterSteps: Steps of the passes after this one.
+  ///   - laterSteps: The number of steps of later passes.
   ///   - progress: See `generate(_:resuming:progress:)`.
-  /// - Throws: What `generate(_:resuming:progress:)` throws.
+  /// - Throws: The errors of `generate(_:resuming:progress:)`.
   func sample(
     _ image: inout ImageState, _ pass: ImagePass, _ plan: MemoryPlan, callsBefore: Int? = nil, laterSteps: Int,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void
@@ -41,7 +41,7 @@ extension Engine {
         })
       first.resume(image.history)
       compute.profiler.begin("sampling")
-      // With a feature cache, an image can only be resumed at calls that compute everything.
+      // With a feature cache, an image can only be resumed at calls that compute all layers.
       var state = image.generationState
       while !image.loop.isFinished {
         if first.isResumable(atCall: image.loop.callCount) { state = image.generationState }
@@ -55,7 +55,7 @@ extension Engine {
     guard image.loop.latent.values.allSatisfy(\.isFinite) else { throw EngineError.notFinite(stage: "latent") }
   }
 
-  /// Takes a step. If the engine should stop, it calls `progress` before the step is done, and ends with what that throws.
+  /// Takes a step. If the engine should stop, it calls `progress` before the step is done; an error from that ends the image.
   private func interruptible(
     at stage: GenerationProgress, _ state: GenerationState?,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void, _ step: () throws -> Void
@@ -69,17 +69,17 @@ extension Engine {
     }
   }
 
-  /// The first pass's latent at the size of the second.
+  /// The first pass's latent at the size of the second pass.
   ///
   /// - Parameters:
   ///   - image: The first pass, finished.
   ///   - settings: The settings of the job.
-  ///   - passes: Its passes.
-  ///   - second: The second of them.
+  ///   - passes: The passes of the job.
+  ///   - second: The second pass.
   ///   - plan: How the networks share the memory.
   ///   - progress: See `generate(_:resuming:progress:)`.
-  /// - Returns: The latent that the second pass begins with.
-  /// - Throws: What `generate(_:resuming:progress:)` throws.
+  /// - Returns: The latent that the second pass starts with.
+  /// - Throws: The errors of `generate(_:resuming:progress:)`.
   func enlarged(
     _ image: ImageState, _ settings: ImageSettings, _ passes: ImagePasses, _ second: SecondPass, _ plan: MemoryPlan,
     _ progress: (GenerationProgress, GenerationState?) throws -> Void
@@ -89,7 +89,7 @@ extension Engine {
       plan: plan, upscaler: try catalog.upscaler(for: settings), padding: NetworkOptions(settings.base).padding,
       compute: compute.with(plan.packing))
     return try second.enlarged(image.loop.latent) { latent in
-      // As in the webui, the last checkpoint that ran decodes, and the one that begins the second pass encodes.
+      // As in the webui, the last checkpoint that ran decodes, and the one that starts the second pass encodes.
       func model(_ settings: PassSettings, _ pass: ImagePass) throws -> LoadedModel {
         let model = try models.get(settings, plan, for: pass) { try progress($0, image.generationState) }
         if !plan.keepsDenoiser { models.releaseDenoisers() }

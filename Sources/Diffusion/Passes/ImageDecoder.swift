@@ -8,13 +8,13 @@ struct ImageDecoder {
   let decoder: any LatentDecoder
   /// The scale of the decoder's latents.
   let scale: LatentScale
-  /// What convolutions see beyond the edges.
+  /// The values beyond the edges in convolutions.
   var padding = ConvolutionPadding.zeros
   let compute: Compute
 
   /// Decodes and truncates to 8 bits, as the webui does.
   ///
-  /// Throws `EngineError.notFinite` for an image with NaN in it.
+  /// Throws `EngineError.notFinite` if the image contains NaN.
   func decode(_ latent: Latent) throws(EngineError) -> RGBImage {
     var scaled = latent
     scaled.divide(by: scale.factor)

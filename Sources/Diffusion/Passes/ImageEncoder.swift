@@ -3,23 +3,23 @@ import Networks
 import Sampling
 import Tensors
 
-/// Turns an 8-bit image into the latent that a second pass begins with.
+/// Turns an 8-bit image into the latent that a second pass starts with.
 struct ImageEncoder {
   let encoder: any LatentEncoder
   /// The scale of the encoder's latents.
   let scale: LatentScale
-  /// What convolutions see beyond the edges.
+  /// The values beyond the edges in convolutions.
   var padding = ConvolutionPadding.zeros
   let compute: Compute
 
   /// Encodes an image.
   ///
-  /// The webui draws from the distribution that the VAE encodes to. This is its mean, so that the latent depends on the image
-  /// only.
+  /// The webui draws a sample from the VAE's distribution. This is the mean of that distribution, so that the latent depends
+  /// only on the image.
   ///
-  /// - Parameter image: At least 8x8 pixels.
-  /// - Returns: A latent of an eighth of the size, rounded down.
-  /// - Throws: `EngineError.notFinite` for a latent with NaN in it.
+  /// - Parameter image: An image of at least 8x8 pixels.
+  /// - Returns: A latent; its sides are an eighth of the image's, rounded down.
+  /// - Throws: `EngineError.notFinite` if the latent contains NaN.
   func encode(_ image: RGBImage) throws(EngineError) -> Latent {
     let pixels = compute.tensor(
       batch: 1, height: image.height, width: image.width, channels: 3, elementType: .fp32)

@@ -12,27 +12,27 @@ struct ImageHandover {
   let plan: MemoryPlan
   /// The network that enlarges; nil for filters.
   let upscaler: ModelCatalog.Upscaler?
-  /// What the VAE's convolutions see beyond the edges.
+  /// The values beyond the edges in the VAE's convolutions.
   let padding: ConvolutionPadding
   let compute: Compute
 
   /// The latent of the enlarged image, before it is cropped.
   ///
   /// - Parameters:
-  ///   - latent: The first pass's.
+  ///   - latent: The first pass's latent.
   ///   - second: The second pass.
   ///   - decoder: The model whose VAE decodes.
   ///   - encoder: Returns the model whose VAE encodes; called last, so that it need not be in memory before.
   ///   - progress: Called before each part of the work, with the number of pieces that a network has enlarged and their total;
-  ///     what it throws ends the work.
-  /// - Returns: A latent of an eighth of the enlarged image's size, rounded down.
-  /// - Throws: What `progress` throws, `EngineError` or `WeightError`.
+  ///     an error from it ends the work.
+  /// - Returns: A latent; its sides are an eighth of the enlarged image's, rounded down.
+  /// - Throws: The error of `progress`, `EngineError` or `WeightError`.
   func enlarged(
     _ latent: Latent, for second: SecondPass, decodingWith decoder: LoadedModel,
     encodingWith encoder: () throws -> LoadedModel, progress: (_ piece: Int, _ of: Int) throws -> Void
   ) throws -> Latent {
     try progress(0, 0)
-    // The denoising network's buffers would only raise the peak.
+    // Keeping the denoising network's buffers would only raise the peak.
     compute.workspace.trim()
     defer { compute.workspace.trim() }
     let image = try decoded(latent, decoder)

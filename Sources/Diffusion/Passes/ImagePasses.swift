@@ -1,23 +1,23 @@
 import Settings
 
-/// The passes that an image is made in.
+/// The passes of an image.
 struct ImagePasses {
   let first: ImagePass
-  /// Nil if the image is not enlarged.
+  /// nil if the image is not enlarged.
   let second: ImagePass?
 
-  /// The pass that the finished image comes from.
+  /// The pass whose result is the finished image.
   var last: ImagePass { second ?? first }
 
-  /// In their order.
+  /// The passes in order.
   var all: [ImagePass] { [first] + (second.map { [$0] } ?? []) }
 }
 
-/// One way through the noise levels, by one checkpoint or by two that follow each other.
+/// One pass through the noise levels, with one checkpoint or with two that follow each other.
 struct ImagePass {
-  /// The settings with the checkpoint that begins.
+  /// The settings with the checkpoint that starts the pass.
   let begun: PassSettings
-  /// The settings with the refiner, which finishes; nil without one.
+  /// The settings with the refiner, which finishes the pass; nil if there is none.
   let finished: PassSettings?
 
   /// The settings with each of the checkpoints.

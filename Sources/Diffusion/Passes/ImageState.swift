@@ -7,7 +7,7 @@ struct ImageState {
   var loop: SamplingLoop
   /// Whether the refiner has taken over in this pass.
   var isRefining = false
-  /// What later calls of this pass need of earlier ones.
+  /// The state of earlier calls that later calls of this pass need.
   var history = DenoiserHistory()
 }
 
@@ -57,14 +57,14 @@ extension ImageState {
   /// - Parameters:
   ///   - bytes: A saved image, in any pass.
   ///   - passes: The settings of each pass of the image.
-  /// - Throws: `UnusableState` if the bytes are not a saved image, or that of another image.
+  /// - Throws: `UnusableState` if the bytes are not a saved image, or belong to another image.
   init(bytes: [UInt8], continuing passes: [SamplingSettings]) throws {
     do {
       self = try PropertyListDecoder().decode(ImageState.self, from: Data(bytes))
     } catch {
       throw UnusableState("it cannot be read by this version")
     }
-    // Other settings may differ if the sampler does not read them: the image is then the same.
+    // Settings that the sampler does not read may differ: the image is the same.
     let found = loop.settings
     let isOfPass = passes.contains { settings in
       found.sampler == settings.sampler && found.steps == settings.steps && found.seed == settings.seed

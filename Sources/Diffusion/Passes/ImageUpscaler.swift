@@ -2,13 +2,13 @@ import Imaging
 import Networks
 import Tensors
 
-/// Enlarges images as the webui's upscalers do: by a filter, or by a network and then by Lanczos to the exact size.
+/// Enlarges images as the webui's upscalers do: with a filter, or with a network and then with Lanczos to the exact size.
 public final class ImageUpscaler {
   /// How to enlarge.
   public enum Method: Hashable, Sendable {
     /// A filter.
     case filter(ImageFilter)
-    /// A network, by its file's path.
+    /// A network, given by its file's path.
     case network(path: String)
   }
 
@@ -22,14 +22,14 @@ public final class ImageUpscaler {
 
   /// The side of a piece, in pixels, as in the webui: a network enlarges the image piece by piece.
   static let tileSize = 192
-  /// How many pixels neighbouring pieces have in common.
+  /// The overlap of neighbouring pieces in pixels.
   static let tileOverlap = 8
 
-  /// An upscaler. If it is a network, its weights are read now.
+  /// Creates an upscaler. If it is a network, this reads its weights.
   ///
   /// - Parameters:
   ///   - method: How to enlarge.
-  ///   - threads: How many to compute with.
+  ///   - threads: The number of threads to compute with.
   /// - Throws: `WeightError`, or `TensorError` if `SDBATCH_ISA` names an instruction set that this machine lacks.
   public init(_ method: Method, threads: Int) throws {
     compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: threads)
@@ -40,13 +40,13 @@ public final class ImageUpscaler {
       }
   }
 
-  /// An upscaler with a filter.
+  /// Creates an upscaler with a filter.
   init(_ filter: ImageFilter, compute: Compute) {
     upscaler = .filter(filter)
     self.compute = compute.with(.fp32)
   }
 
-  /// An upscaler with a network.
+  /// Creates an upscaler with a network.
   init(_ network: any UpscalingNetwork, compute: Compute) {
     upscaler = .network(network)
     self.compute = compute.with(.fp32)
@@ -59,10 +59,10 @@ public final class ImageUpscaler {
   ///
   /// - Parameters:
   ///   - image: The image.
-  ///   - factor: How many times as large each side becomes, at least 1.
-  ///   - progress: Called before each piece; what it throws ends the work.
+  ///   - factor: The factor for each side, at least 1.
+  ///   - progress: Called before each piece; an error from it ends the work.
   /// - Returns: An image of `int(side * factor) // 8 * 8` pixels a side, at least 8.
-  /// - Throws: What `progress` throws.
+  /// - Throws: The error of `progress`.
   public func upscaled(
     _ image: RGBImage, by factor: Double, progress: (_ tile: Int, _ of: Int) throws -> Void = { _, _ in }
   ) throws -> RGBImage {
@@ -82,11 +82,11 @@ public final class ImageUpscaler {
   ///
   /// - Parameters:
   ///   - image: The image.
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  ///   - progress: Called before each piece; what it throws ends the work.
+  ///   - width: The width in pixels.
+  ///   - height: The height in pixels.
+  ///   - progress: Called before each piece; an error from it ends the work.
   /// - Returns: An image of that size.
-  /// - Throws: What `progress` throws.
+  /// - Throws: The error of `progress`.
   public func upscaled(
     _ image: RGBImage, width: Int, height: Int, progress: (_ tile: Int, _ of: Int) throws -> Void = { _, _ in }
   ) throws -> RGBImage {
@@ -130,7 +130,7 @@ public final class ImageUpscaler {
     return RGBImage(width: whole.width, height: whole.height, pixels: whole.pixels)
   }
 
-  /// Enlarges one piece. If the network needs other multiples of its sides, the last pixels are repeated, and the result is
+  /// Enlarges one piece. If the network needs other multiples for the sides, the last pixels are repeated, and the result is
   /// cropped.
   private func run(
     _ network: any UpscalingNetwork, _ image: RGBImage, x: Int, y: Int, width: Int, height: Int
@@ -161,7 +161,7 @@ public final class ImageUpscaler {
   }
 }
 
-/// Where the pieces along one side begin: evenly spaced, the last one flush with the end.
+/// The starts of the pieces along one side: evenly spaced, and the last piece ends at the end of the side.
 struct TileRow {
   let tile: Int
   let starts: [Int]
@@ -178,7 +178,7 @@ struct TileRow {
   }
 }
 
-/// Pixels that pieces are drawn on. A piece fades in where it overlaps earlier ones.
+/// The canvas that pieces are drawn on. A piece fades in where it overlaps earlier ones.
 private struct PixelCanvas {
   let width: Int
   let height: Int
@@ -192,7 +192,7 @@ private struct PixelCanvas {
   mutating func draw(_ piece: PixelCanvas, x: Int, y: Int, blendingColumns: Int = 0, blendingRows: Int = 0) {
     for row in 0..<piece.height {
       for column in 0..<piece.width {
-        // The weight of the piece, in 255ths.
+        // The weight of the piece, in units of 1/255.
         var weight = 255
         if column < blendingColumns { weight = column * 255 / blendingColumns }
         if row < blendingRows { weight = row * 255 / blendingRows }
@@ -205,7 +205,7 @@ private struct PixelCanvas {
     }
   }
 
-  /// As Pillow pastes through a mask.
+  /// Mixes two values as Pillow does when it pastes through a mask.
   private static func mix(_ old: UInt8, _ new: UInt8, _ weight: Int) -> UInt8 {
     let sum = Int(old) * (255 - weight) + Int(new) * weight + 128
     return UInt8(((sum >> 8) + sum) >> 8)

@@ -3,21 +3,21 @@ import Networks
 import Sampling
 import Tensors
 
-/// Previews of an image while it is sampled: the network's guess at the finished latent, decoded by a TAESD. They do not change
-/// the image.
+/// Previews of an image while it is sampled: the network's estimate of the finished latent, decoded by a TAESD. They do not
+/// change the image.
 public struct Previews {
-  /// Number of sampling steps from one preview to the next.
+  /// The number of sampling steps from one preview to the next.
   public let interval: Int
   private let decoder: VAEArchive
   private let show: (RGBImage) -> Void
 
-  /// Previews by the TAESD decoder at `path`.
+  /// Creates previews with the TAESD decoder at `path`.
   ///
   /// - Parameters:
-  ///   - interval: Number of sampling steps from one preview to the next, at least 1.
+  ///   - interval: The number of sampling steps from one preview to the next, at least 1.
   ///   - path: A file or folder with a TAESD.
   ///   - show: Called with each preview, between two steps.
-  /// - Throws: `WeightError`, or `EngineError.noPreviewDecoder` if it is not a TAESD.
+  /// - Throws: `WeightError`, or `EngineError.noPreviewDecoder` if the file is not a TAESD.
   public init(every interval: Int, decoder path: String, show: @escaping (RGBImage) -> Void) throws {
     self.interval = interval
     decoder = try ModelArchive.openVAE(path: path)
@@ -45,7 +45,7 @@ public struct Previews {
   }
 }
 
-/// Remembers the last guess of a model at the finished latent.
+/// Remembers a model's last estimate of the finished latent.
 final class WatchedModel<Model: GuidedModel>: GuidedModel {
   private let model: Model
   private let training: TrainingSchedule

@@ -1,15 +1,15 @@
 import Sampling
 import Settings
 
-/// The second pass of an image (hires fix): how the first one's latent is enlarged, and how it is sampled.
+/// The second pass of an image (hires fix): how the first pass's latent is enlarged, and how it is sampled.
 ///
 /// Source: `StableDiffusionProcessingTxt2Img.sample_hr_pass` of stable-diffusion-webui 1.10.1.
 struct SecondPass {
   /// The calls of the network in the first pass, as prompt schedules count them.
   let callsBefore: Int
-  /// Number of steps; 0 if no noise is added.
+  /// The number of steps; 0 if no noise is added.
   let stepCount: Int
-  /// How it is sampled.
+  /// The settings for sampling.
   let settings: SamplingSettings
   private let hires: HiresSettings
   private let size: HiresSize
@@ -21,9 +21,9 @@ struct SecondPass {
   /// - Parameters:
   ///   - job: The settings of the job.
   ///   - pass: The settings of the pass.
-  ///   - channels: Of the latent.
-  ///   - training: The noise levels that its checkpoint was trained on.
-  /// - Throws: What `check` throws.
+  ///   - channels: The number of channels of the latent.
+  ///   - training: The noise levels that the pass's checkpoint was trained on.
+  /// - Throws: The error of `check`.
   init?(_ job: ImageSettings, pass: ImagePass, channels: Int, training: TrainingSchedule) throws {
     try Self.check(job)
     guard let hires = job.hires, let size = job.hiresSize else { return nil }
@@ -54,13 +54,13 @@ struct SecondPass {
   /// The filter that enlarges the decoded image; nil for networks and for filters of latents.
   var pixelFilter: PixelFilter? { if case .image(let filter) = upscaler.kind { filter } else { nil } }
 
-  /// The first pass's latent at the size of the second.
+  /// The first pass's latent at the size of the second pass.
   ///
   /// - Parameters:
-  ///   - latent: The first pass's.
-  ///   - throughImage: Makes the latent of the enlarged image, if images are enlarged instead of latents.
+  ///   - latent: The first pass's latent.
+  ///   - throughImage: Computes the latent of the enlarged image, if images are enlarged instead of latents.
   /// - Returns: A latent of the settings' shape.
-  /// - Throws: What `throughImage` throws.
+  /// - Throws: The error of `throughImage`.
   func enlarged(_ latent: Latent, throughImage: (Latent) throws -> Latent) rethrows -> Latent {
     let large =
       if let filter = upscaler.latentFilter {
@@ -72,12 +72,12 @@ struct SecondPass {
     return large.cropped(rows: size.rows, columns: size.columns)
   }
 
-  /// The second pass before its first step. There must be a denoising strength.
+  /// Creates the second pass before its first step. There must be a denoising strength.
   ///
   /// - Parameters:
-  ///   - latent: The first pass's, at the size of the second.
-  ///   - steps: Number of steps of the first.
-  /// - Returns: A loop.
+  ///   - latent: The first pass's latent, at the size of the second pass.
+  ///   - steps: The number of steps of the first pass.
+  /// - Returns: The sampling loop.
   func start(over latent: Latent, after steps: Int) -> SamplingLoop {
     SamplingLoop(over: latent, settings: settings, training: training, earlierSteps: steps)
   }

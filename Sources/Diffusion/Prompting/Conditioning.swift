@@ -3,7 +3,7 @@ import Prompts
 import Sampling
 import Settings
 
-/// What guidance steers towards and away from, call by call.
+/// What guidance steers towards, and what it steers away from, for each call.
 struct Conditioning<Context> {
   /// One part of the prompt, between `AND`s.
   struct Part {
@@ -14,12 +14,12 @@ struct Conditioning<Context> {
   }
 
   let parts: [Part]
-  /// What guidance steers away from; nil if it would have no weight.
+  /// What guidance steers away from; nil if its weight would be 0.
   let negative: ContextTimeline<Context>?
-  /// The scale of guidance; 1 for none.
+  /// The guidance scale; 1 for no guidance.
   let scale: Double
 
-  /// The parts' contexts, then the negative prompt's, unless it is skipped in this call.
+  /// The parts' contexts, then that of the negative prompt, unless this call skips it.
   func contexts(atCall call: Int, isSkipped: Bool) -> [PromptContext<Context>] {
     var contexts = parts.enumerated().map { index, part in
       PromptContext(role: .part(index), context: part.timeline.context(atCall: call))
@@ -30,7 +30,7 @@ struct Conditioning<Context> {
     return contexts
   }
 
-  /// The parts' contexts, for a network without some of its layers.
+  /// The parts' contexts, for a network that skips some layers.
   func contextsWithoutLayers(atCall call: Int) -> [PromptContext<Context>] {
     parts.enumerated().map { index, part in
       PromptContext(role: .partWithoutLayers(index), context: part.timeline.context(atCall: call))
@@ -47,14 +47,15 @@ struct Conditioning<Context> {
   }
 
   /// D_u + Σ scale_j · (D_j − D_u), or Σ scale_j · D_j if there is no negative prompt because the scales add up to 1. If the
-  /// negative prompt is skipped, the first part takes its place, and parts have their weights alone (as in the webui).
+  /// negative prompt is skipped, the first part is used instead of it, and the parts' scales are only their weights (as in the
+  /// webui).
   ///
   /// Source: Liu et al. 2022, "Compositional Visual Generation with Composable Diffusion Models", arXiv:2206.01714.
   ///
   /// - Parameters:
   ///   - outputs: One for each context, in the order of `contexts(atCall:isSkipped:)`.
   ///   - isSkipped: Whether the negative prompt was skipped.
-  ///   - isUnscaled: Whether parts have their weights alone.
+  ///   - isUnscaled: Whether the parts' scales are only their weights.
   /// - Returns: The guided output.
   func combine(_ outputs: [Latent], isSkipped: Bool, isUnscaled: Bool = false) -> Latent {
     func scale(_ part: Part) -> Float { isUnscaled ? part.weight : part.scale }
@@ -81,13 +82,13 @@ struct Conditioning<Context> {
 extension PromptEncoder {
   /// The contexts of a job's prompts.
   ///
-  /// If the network reads the guidance scale, no guidance is applied to its output.
+  /// If the guidance scale is an input of the network, no guidance is applied to its output.
   ///
   /// - Parameters:
   ///   - job: The settings.
   ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`.
   /// - Returns: The contexts.
-  /// - Throws: What `timelines` throws.
+  /// - Throws: The error of `timelines`.
   func conditioning(_ job: PassSettings, callsBefore: Int? = nil) throws -> Conditioning<Context> {
     let settings = TextSettings(job)
     let cfgScale = readsGuidance ? 1 : job.cfgScale
@@ -99,11 +100,11 @@ extension PromptEncoder {
     let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
     let scale = cfgScale * job.sampler.guidanceFactor
     let schedules = parts.map { schedule($0.text) }
-    // All parts of a prompt get the length of the longest.
+    // All parts of a prompt get the length of the longest part.
     let length = try schedules.map { try chunkCount($0, emphasis: job.effectiveEmphasis) }.max() ?? 1
     var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
     // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
-    // Changed guidance also needs what the prompt gives with a scale of 1.
+    // Changed guidance also needs the prompt's result at a scale of 1.
     let readsNegative =
       scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
       || (scale != 1 && GuidanceChanges(job)?.changesResult == true)

@@ -1,7 +1,7 @@
 import Settings
 import Tensors
 
-/// The encoding of one chunk, and how often the chunk occurs in a schedule.
+/// The encoding of one chunk, and how many times the chunk occurs in a schedule.
 struct EncodedChunk {
   let z: Tensor
   let pooled: Tensor?

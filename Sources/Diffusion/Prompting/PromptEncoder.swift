@@ -2,13 +2,13 @@ import Networks
 import Prompts
 import Settings
 
-/// Turns prompt schedules into contexts for the denoising network, and remembers the last few: a grid has many images of one
-/// prompt.
+/// Turns prompt schedules into contexts for the denoising network, and remembers the last few of them, because a grid has many
+/// images with one prompt.
 final class PromptEncoder<Encoding: PromptEncoding> {
-  /// What a prompt is for the network.
+  /// A prompt as the input of the network.
   typealias Context = Encoding.Network.Context
 
-  /// Whether the network reads the guidance scale, so that no guidance is applied to its output.
+  /// Whether the guidance scale is an input of the network. Then no guidance is applied to its output.
   let readsGuidance: Bool
   private let encoding: Encoding
   private let network: PagedNetwork<Encoding.Network>
@@ -16,28 +16,28 @@ final class PromptEncoder<Encoding: PromptEncoding> {
   private var remembered: [(key: Key, contexts: [Context], count: Int)] = []
 
   private struct Key: Hashable {
-    /// The schedule's texts as bytes: `String` takes more texts for equal than the prompt language does.
+    /// The schedule's texts as bytes: `String` treats more texts as equal than the prompt language does.
     let texts: [[UInt8]]
     let chunkCount: Int
     let settings: TextSettings
   }
 
-  /// The number of contexts to keep; those of a full-size model take some 10 MB each.
+  /// The number of contexts to keep; those of a full-size model take about 10 MB each.
   private static var capacity: Int { 32 }
 
-  /// The encoder of a model's prompts.
+  /// Creates the encoder for a model's prompts.
   ///
   /// - Parameters:
   ///   - encoding: The text encoders.
-  ///   - network: What contexts are for.
-  ///   - readsGuidance: Whether the network reads the guidance scale.
+  ///   - network: The network that uses the contexts.
+  ///   - readsGuidance: Whether the guidance scale is an input of the network.
   init(_ encoding: Encoding, for network: PagedNetwork<Encoding.Network>, readsGuidance: Bool) {
     self.encoding = encoding
     self.network = network
     self.readsGuidance = readsGuidance
   }
 
-  /// Lets prompts name the embeddings of a library; nil for none.
+  /// Sets the library of embeddings that prompts may name; nil for none.
   func use(_ library: EmbeddingLibrary?) {
     guard library !== self.library else { return }
     self.library = library
@@ -62,26 +62,26 @@ final class PromptEncoder<Encoding: PromptEncoding> {
   struct Request {
     /// The prompt, call by call.
     let schedule: PromptSchedule
-    /// The length to reach, at least the schedule's own.
+    /// The length to reach, at least that of the schedule.
     let chunkCount: Int
-    /// What else the contexts depend on.
+    /// The settings that the contexts also depend on.
     let settings: TextSettings
   }
 
-  /// The contexts of schedules.
+  /// The contexts for schedules.
   ///
-  /// All texts are encoded before the denoising network is needed, so that the text encoders need not be in memory beside it.
+  /// All texts are encoded before the denoising network is needed, so that the text encoders need not be in memory with it.
   ///
   /// - Parameter requests: The schedules.
-  /// - Returns: For each of them a timeline, with a context for each entry of the schedule.
-  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or what reading a network throws.
+  /// - Returns: For each schedule, a timeline with a context for each of its entries.
+  /// - Throws: `PromptError`, `EngineError` for a clip skip that is too large, or the error of reading a network.
   func timelines(_ requests: [Request]) throws -> [ContextTimeline<Context>] {
     let keys = requests.map { request in
       Key(
         texts: request.schedule.entries.map { Array($0.text.utf8) }, chunkCount: request.chunkCount,
         settings: encoding.reduced(request.settings))
     }
-    // Recalled before anything is prepared, which may push these out of the memory.
+    // Look these up before anything is prepared, which may remove them from the memory.
     var known: [Key: [Context]] = [:]
     for key in keys where known[key] == nil { known[key] = recall(key) }
     var missing: [Key: Request] = [:]
@@ -101,7 +101,7 @@ final class PromptEncoder<Encoding: PromptEncoding> {
     }
   }
 
-  /// The encodings of a schedule's different texts.
+  /// The encodings of a schedule's distinct texts.
   private struct EncodedSchedule {
     let encodings: [Encoding.Encoding]
     /// The index of each entry's encoding.
@@ -120,7 +120,7 @@ final class PromptEncoder<Encoding: PromptEncoding> {
     return EncodedSchedule(encodings: try encoding.encode(texts, request.settings), order: order)
   }
 
-  /// The different texts of a schedule, and the index of each entry's text.
+  /// The distinct texts of a schedule, and the index of each entry's text.
   private func texts(of request: Request, _ key: Key) -> (texts: [(text: String, count: Int)], order: [Int]) {
     var indices: [[UInt8]: Int] = [:]
     var texts: [(text: String, count: Int)] = []

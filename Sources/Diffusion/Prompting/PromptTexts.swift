@@ -9,7 +9,7 @@ enum PromptTexts {
   /// - Parameters:
   ///   - job: The settings of the pass.
   ///   - callsBefore: The calls of the first pass if this is the second, see `PromptSchedule`; nil for the first.
-  /// - Returns: The texts; none if a prompt cannot be parsed, which fails its job.
+  /// - Returns: The texts; empty if a prompt cannot be parsed, which makes its job fail.
   static func runs(of job: PassSettings, callsBefore: Int?) -> [String] {
     let calls = job.sampler.plannedCalls(steps: job.steps)
     var runs: [String] = []

@@ -1,14 +1,14 @@
 import Settings
 
-/// What a prompt's context depends on besides its text.
+/// The settings that a prompt's context depends on, besides its text.
 struct TextSettings: Hashable {
   /// 1 for the text encoder's last layer.
   var clipSkip: Int
-  /// How weights change the encoding.
+  /// How weights are applied.
   var emphasis: EmphasisChoice
-  /// Of the image, in pixels.
+  /// The width of the image in pixels.
   var width: Int
-  /// Of the image, in pixels.
+  /// The height of the image in pixels.
   var height: Int
   /// Whether this is the negative prompt.
   var isNegative = false

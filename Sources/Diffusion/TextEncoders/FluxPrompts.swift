@@ -4,10 +4,10 @@ import Settings
 import Tensors
 import Tokenization
 
-/// The prompts of Flux.1: at least 256 tokens by T5, and CLIP-L's encoding of the first 75 as a whole.
+/// The prompts of Flux.1: T5's encoding of at least 256 tokens, and CLIP-L's pooled encoding of the first 75 tokens.
 ///
-/// As in Forge: prompts are never cut, and emphasis changes T5's tokens. Unlike there, the text after a `BREAK` counts, and CLIP's text
-/// is not repaired, see `JointParts.cleaning`.
+/// As in Forge, prompts are never truncated, and emphasis changes T5's tokens. Unlike in Forge, the text after a `BREAK` is
+/// used, and CLIP's text is not repaired, see `JointParts.cleaning`.
 final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
   private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
@@ -15,17 +15,17 @@ final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
   private let compute: Compute
   private let makeContext: (JointEncoding, Network) -> Network.Context
 
-  /// The least number of T5's tokens.
+  /// The smallest number of T5's tokens.
   private static var leastLength: Int { 256 }
 
-  /// The prompts of a model.
+  /// Creates the prompts of a model.
   ///
   /// - Parameters:
-  ///   - tokenizer: CLIP-L's.
+  ///   - tokenizer: The tokenizer of CLIP-L.
   ///   - clipL: CLIP-L.
   ///   - t5: T5.
-  ///   - compute: What arithmetic around the encoders runs on, in fp32.
-  ///   - makeContext: What the network makes of a prompt.
+  ///   - compute: The machine for everything around the encoders, in fp32.
+  ///   - makeContext: Converts a prompt to an input of the network.
   init(
     tokenizer: CLIPTokenizer, clipL: TextEncoder, t5: T5Texts, compute: Compute,
     makeContext: @escaping (JointEncoding, Network) -> Network.Context

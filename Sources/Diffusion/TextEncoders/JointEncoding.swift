@@ -4,10 +4,10 @@ import Tensors
 struct JointEncoding {
   /// The tokens of all encoders, `[1, 1, tokens, width]` in fp32.
   let tokens: Tensor
-  /// The encoding of the text as a whole.
+  /// The pooled encoding of the text.
   let pooled: [Float]
 
-  /// The encoding with its last token repeated up to a length, as the webui makes parts of a prompt equally long.
+  /// The encoding with its last token repeated up to a length. The webui makes parts of a prompt equally long in this way.
   func lengthened(to length: Int, _ compute: Compute) -> JointEncoding {
     let encoding = TextEncoding(tokens: tokens, pooled: nil).lengthened(to: length, compute)
     return JointEncoding(tokens: encoding.tokens, pooled: pooled)
@@ -22,7 +22,7 @@ extension Compute {
     return x
   }
 
-  /// Rows of several tensors in fp32, one below the other, filled up with zeros to the same width.
+  /// The rows of several tensors in fp32, one below the other, padded with zeros to the same width.
   func stacked(_ parts: [Tensor], channels: Int) -> Tensor {
     let x = zeros(parts.reduce(0) { $0 + $1.width }, channels: channels)
     var position = 0

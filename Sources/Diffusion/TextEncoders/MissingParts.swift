@@ -1,12 +1,12 @@
 import Foundation
 
-/// The parts of a model that were not found, all at once.
+/// All parts of a model that were not found.
 public struct MissingParts: Error, Hashable, CustomStringConvertible {
   /// A part of a model.
   struct Part: Hashable {
-    /// What people call it.
+    /// The name for messages.
     var title: String
-    /// What its files are usually called.
+    /// The usual names of its files.
     var fileNames: [String]
     /// The folders that were searched for it, in order.
     var folders: [String]
@@ -18,11 +18,11 @@ public struct MissingParts: Error, Hashable, CustomStringConvertible {
 
   /// The checkpoint.
   var model: String
-  /// What people call its family.
+  /// The name of its family for messages.
   var family: String
   var parts: [Part]
 
-  /// One message: what is missing, what such files are called, where they were looked for, what to do.
+  /// One message: what is missing, how such files are called, where they were searched for, and what to do.
   public var description: String {
     var lines = ["\(model): \(family) needs \(parts.count == 1 ? "a part that was" : "parts that were") not found:"]
     for part in parts {

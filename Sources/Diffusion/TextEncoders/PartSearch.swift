@@ -4,14 +4,15 @@ import TensorFiles
 import Tokenization
 import Weights
 
-/// Finds the text encoders and tokenizers of a checkpoint. What a file holds is decided by its tensors, not by its name.
+/// Finds the text encoders and tokenizers of a checkpoint. The tensors decide what a file contains, not its name.
 ///
-/// The order: files that the recipe names; the checkpoint's own; files beside it; then `text_encoders/`, `text_encoder/` and
-/// `clip/` beside it and above it, in each folder of models, and in the user's shared folder. Files with usual names come first.
+/// The order: files that the recipe names; the checkpoint's own; files next to it; then `text_encoders/`, `text_encoder/` and
+/// `clip/` next to it and above it, in each folder of models, and in the user's shared folder. Files with usual names come
+/// first.
 final class PartSearch {
   /// The checkpoint, a file or a folder.
   let model: String
-  /// What was not found so far.
+  /// The parts that were not found so far.
   private(set) var missing: [MissingParts.Part] = []
   private let family: String
   private let named: [String]
@@ -20,17 +21,17 @@ final class PartSearch {
 
   private static let subfolders = ["text_encoders", "text_encoder", "clip"]
   private static let extensions: Set<String> = ["safetensors", "sft", "gguf", "pt", "pth", "bin", "ckpt"]
-  /// The most files of a folder whose tensors are looked at.
+  /// The largest number of files in a folder whose tensors are examined.
   private static let fileLimit = 200
 
-  /// A search for one checkpoint.
+  /// Creates a search for one checkpoint.
   ///
   /// - Parameters:
   ///   - model: The checkpoint, a file or a folder.
-  ///   - family: What people call its family, for messages.
+  ///   - family: The name of its family for messages.
   ///   - named: Files and folders that the recipe names as text encoders.
-  ///   - folders: Folders of models.
-  ///   - shared: The user's folder for what several models share; nil for none.
+  ///   - folders: The folders of models.
+  ///   - shared: The user's folder for files that several models share; nil for none.
   init(model: String, family: String, named: [String], folders: [String], shared: String?) {
     self.model = model
     self.family = family
@@ -46,7 +47,7 @@ final class PartSearch {
 
   // MARK: Encoders
 
-  /// The encoder that a model needs; nil if it was not found, which is remembered unless it is optional.
+  /// The encoder that a model needs; nil if it was not found, which is recorded unless it is optional.
   ///
   /// Throws `WeightError` for a named file that cannot be read.
   func encoder(_ need: TextEncoderNeed) throws -> TextEncoderArchive? {
@@ -60,7 +61,7 @@ final class PartSearch {
       switch archives(in: path) {
       case .success(let archives):
         for archive in archives where archive.kind == need.kind {
-          // Which CLIP it is, a diffusers folder says itself.
+          // A diffusers folder says itself which CLIP it is.
           let isCertain = archive.kind == .clip && path == "\(model)/\(need.folder)"
           guard !isCertain, let objection = need.objection(archive) else { return archive }
           objections.append("\(path): \(objection)")
@@ -74,7 +75,7 @@ final class PartSearch {
       missing.append(
         MissingParts.Part(
           title: need.title, fileNames: need.fileNames, folders: folders, key: "text_encoders:",
-          objections: Array((named.map { "\($0): it does not hold this encoder" } + objections).prefix(5))))
+          objections: Array((named.map { "\($0): it does not contain this encoder" } + objections).prefix(5))))
     }
     return nil
   }
@@ -86,7 +87,7 @@ final class PartSearch {
     return result
   }
 
-  /// The files and folders that may hold an encoder, best first.
+  /// The files and folders that may contain an encoder, best first.
   private func candidates(_ need: TextEncoderNeed) -> [String] {
     let own = model + "/" + need.folder
     var paths: [String] = Self.isFolder(model) ? (Self.hasConfiguration(own) ? [own] : []) : [model]
@@ -94,7 +95,7 @@ final class PartSearch {
       let files = Self.contents(of: root)
       let isUsual = { (path: String) in need.fileNames.contains(URL(fileURLWithPath: path).lastPathComponent) }
       paths += files.filter(isUsual)
-      // All files beside the checkpoint; in other folders of models, those with usual names.
+      // All files next to the checkpoint; in other folders of models, only those with usual names.
       let isBeside = index == (Self.isFolder(model) ? 1 : 0)
       if isBeside { paths += files.filter { !isUsual($0) } }
       for folder in Self.subfolders {
@@ -123,7 +124,7 @@ final class PartSearch {
   /// - Parameters:
   ///   - need: Which encoder it is for.
   ///   - archive: The encoder's files; a GGUF file may have the tokenizer in its metadata.
-  /// - Returns: Nil if none was found, which is remembered.
+  /// - Returns: The tokenizer; nil if none was found, which is recorded.
   /// - Throws: `TokenizationError` for a file that is damaged.
   func qwenTokenizer(_ need: TextEncoderNeed, _ archive: TextEncoderArchive?) throws -> QwenTokenizer? {
     for folder in tokenizerFolders(need, archive) {
@@ -153,7 +154,7 @@ final class PartSearch {
   /// - Parameters:
   ///   - need: Which encoder it is for.
   ///   - archive: The encoder's files.
-  /// - Returns: Nil if none was found, which is remembered.
+  /// - Returns: The tokenizer; nil if none was found, which is recorded.
   /// - Throws: `TokenizationError` for a file that is damaged.
   func t5Tokenizer(_ need: TextEncoderNeed, _ archive: TextEncoderArchive?) throws -> T5Tokenizer? {
     for folder in tokenizerFolders(need, archive) {
@@ -170,7 +171,7 @@ final class PartSearch {
     return nil
   }
 
-  /// The folders that may have a tokenizer, best first.
+  /// The folders that may contain a tokenizer, best first.
   private func tokenizerFolders(_ need: TextEncoderNeed, _ archive: TextEncoderArchive?) -> [String] {
     let kind = need.kind == .qwen3 ? "qwen" : need.kind.rawValue
     var folders: [String] = Self.isFolder(model) ? ["\(model)/\(need.tokenizerFolder)"] : []
@@ -186,7 +187,7 @@ final class PartSearch {
 
   // MARK: Missing parts
 
-  /// Remembers another part as missing, so that it is reported along with the others.
+  /// Records another part as missing, so that it is reported together with the others.
   func addMissing(_ part: MissingParts.Part) { missing.append(part) }
 
   /// The folders that are searched, in order.
@@ -195,7 +196,7 @@ final class PartSearch {
     return own + roots.flatMap { root in [root] + Self.subfolders.map { "\(root)/\($0)" } }.filter { !own.contains($0) }
   }
 
-  /// Throws `MissingParts` if anything was not found.
+  /// Throws `MissingParts` if any part was not found.
   func requireComplete() throws(MissingParts) {
     guard !missing.isEmpty else { return }
     throw MissingParts(model: model, family: family, parts: missing)

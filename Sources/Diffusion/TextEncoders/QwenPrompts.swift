@@ -3,35 +3,35 @@ import Settings
 import Tensors
 import Tokenization
 
-/// What a model reads of a Qwen3.
+/// What a model reads from a Qwen3.
 struct QwenReading: Sendable {
-  /// What is around a prompt.
+  /// The text around a prompt.
   var template: ChatTemplate
-  /// After which layers states are read, ascending; several are put side by side.
+  /// The layers after which states are read, ascending; the states of several layers are joined side by side.
   var layers: [Int]
-  /// The length that texts are filled up to with `<|endoftext|>`; nil to leave them as long as they are.
+  /// The length that texts are padded to with `<|endoftext|>`; nil for no padding.
   var leastLength: Int?
-  /// Where texts are cut; nil to leave them as long as they are.
+  /// The length that texts are truncated to; nil for no limit.
   var greatestLength: Int?
 
-  /// Z-Image: the states before the last layer, of at most 512 tokens.
+  /// Z-Image: the states before the last layer, for at most 512 tokens.
   static func zImage(_ archive: TextEncoderArchive) -> QwenReading {
     QwenReading(template: .answer, layers: [max(archive.layerCount - 1, 1)], greatestLength: 512)
   }
 
-  /// FLUX.2 klein: the states after three layers, of at least 512 tokens.
+  /// FLUX.2 klein: the states after three layers, for at least 512 tokens.
   static let klein = QwenReading(template: .answerWithoutThought, layers: [9, 18, 27], leastLength: 512)
 }
 
-/// A prompt as a Qwen3 encodes it.
+/// A prompt, encoded by a Qwen3.
 struct QwenEncoding {
   /// `[1, 1, ids, width * layers]` in fp32.
   let states: Tensor
-  /// How many of the rows are tokens; those after them are filling.
+  /// The number of rows that are tokens; the rows after them are padding.
   let count: Int
 }
 
-/// The prompts of models that a Qwen3 encodes. Brackets are text like any other.
+/// The prompts of models whose encoder is a Qwen3. Brackets are plain text.
 final class QwenPrompts<Network: DenoisingNetwork>: PromptEncoding {
   private let tokenizer: QwenTokenizer
   private let encoder: Qwen3Encoder
@@ -39,18 +39,18 @@ final class QwenPrompts<Network: DenoisingNetwork>: PromptEncoding {
   private let reading: QwenReading
   private let compute: Compute
   private let makeContext: (QwenEncoding, Network) -> Network.Context
-  /// Encodings of texts since the last release.
+  /// The encodings of texts since the last release.
   private var known: [TokenSequence: QwenEncoding] = [:]
 
-  /// The prompts of a model.
+  /// Creates the prompts of a model.
   ///
   /// - Parameters:
   ///   - tokenizer: The encoder's tokenizer.
-  ///   - encoder: Its layers are read one after the other each time.
+  ///   - encoder: The encoder; its layers are read one after the other each time.
   ///   - requireUnchanged: Throws if the encoder's files are not those that were hashed.
-  ///   - reading: What the model reads of it.
-  ///   - compute: What the arithmetic runs on.
-  ///   - makeContext: What the network makes of a prompt.
+  ///   - reading: What the model reads from it.
+  ///   - compute: The machine and numerics to use.
+  ///   - makeContext: Converts a prompt to an input of the network.
   init(
     tokenizer: QwenTokenizer, encoder: Qwen3Encoder, requireUnchanged: @escaping () throws -> Void,
     reading: QwenReading, compute: Compute, makeContext: @escaping (QwenEncoding, Network) -> Network.Context
@@ -74,7 +74,7 @@ final class QwenPrompts<Network: DenoisingNetwork>: PromptEncoding {
     return reduced
   }
 
-  /// The tokens of a prompt with what is around it.
+  /// The tokens of a prompt with the text around it.
   func tokens(_ text: String) -> TokenSequence {
     var ids = tokenizer.encode(reading.template.text(text))
     if let limit = reading.greatestLength { ids = Array(ids.prefix(limit)) }
@@ -111,7 +111,7 @@ final class QwenPrompts<Network: DenoisingNetwork>: PromptEncoding {
   /// Layers are released as soon as they have run; this releases the encodings.
   func release() { known = [:] }
 
-  /// The rows of several tensors of the same length, joined.
+  /// Joins the rows of several tensors of the same length.
   private func sideBySide(_ parts: [Tensor]) -> Tensor {
     guard parts.count > 1, let first = parts.first else { return parts[0] }
     let joined = compute.tensor(

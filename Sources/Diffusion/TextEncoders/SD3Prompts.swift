@@ -5,10 +5,11 @@ import Tensors
 import Tokenization
 import Weights
 
-/// The prompts of Stable Diffusion 3: chunks of 77 tokens by CLIP-L and CLIP-G side by side, then as many tokens by T5.
+/// The prompts of Stable Diffusion 3: chunks of 77 tokens by CLIP-L and CLIP-G side by side, then the same number of tokens by
+/// T5.
 ///
-/// As in the webui 1.10: emphasis changes the CLIPs' tokens only, `clip_skip` nothing. Without a T5 its tokens are zeros. Unlike there,
-/// text is not repaired, see `JointParts.cleaning`.
+/// As in the webui 1.10, emphasis changes only the CLIPs' tokens, and `clip_skip` has no effect. Without a T5, its tokens are
+/// zeros. Unlike in the webui, text is not repaired, see `JointParts.cleaning`.
 final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
@@ -18,16 +19,16 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   private let compute: Compute
   private let makeContext: (JointEncoding, Network) -> Network.Context
 
-  /// The prompts of a model.
+  /// Creates the prompts of a model.
   ///
   /// - Parameters:
-  ///   - tokenizer: Of both CLIPs.
+  ///   - tokenizer: The tokenizer of both CLIPs.
   ///   - clipL: CLIP-L.
   ///   - clipG: CLIP-G.
-  ///   - t5: Nil for a model without T5.
-  ///   - width: Width of the context.
-  ///   - compute: What arithmetic around the encoders runs on, in fp32.
-  ///   - makeContext: What the network makes of a prompt.
+  ///   - t5: T5; nil for a model without it.
+  ///   - width: The width of the context.
+  ///   - compute: The machine for everything around the encoders, in fp32.
+  ///   - makeContext: Converts a prompt to an input of the network.
   init(
     tokenizer: CLIPTokenizer, clipL: TextEncoder, clipG: TextEncoder, t5: T5Texts?, width: Int, compute: Compute,
     makeContext: @escaping (JointEncoding, Network) -> Network.Context
@@ -68,7 +69,7 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
     let rows = length * (PromptChunks.capacity + 2)
     let states = try t5States(texts.map(\.text), settings.emphasis, count: rows)
 
-    // One CLIP after the other, so that they need not be in memory together.
+    // One CLIP after the other, so that they need not be in memory at the same time.
     let left = try encoded(padded, by: clipL)
     let right = try encoded(padded, by: clipG)
     var columns: [[PromptChunks.Chunk: EncodedChunk]] = []
@@ -115,7 +116,7 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
     ).chunks
   }
 
-  /// Encodes each different chunk once.
+  /// Encodes each distinct chunk once.
   private func encoded(
     _ texts: [[PromptChunks.Chunk]], by encoder: TextEncoder
   ) throws -> [PromptChunks.Chunk: CLIPTextModel.Encoding] {

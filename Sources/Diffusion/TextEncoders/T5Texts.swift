@@ -8,14 +8,14 @@ final class T5Texts {
   private let tokenizer: T5Tokenizer
   private let encoder: T5Encoder
   private let requireUnchanged: () throws -> Void
-  /// States of texts since the last release.
+  /// The states of texts since the last release.
   private var known: [[Int32]: Tensor] = [:]
 
-  /// The T5 of a model.
+  /// Creates the T5 of a model.
   ///
   /// - Parameters:
-  ///   - tokenizer: Its tokenizer.
-  ///   - encoder: Its layers are read one after the other each time.
+  ///   - tokenizer: The tokenizer.
+  ///   - encoder: The encoder; its layers are read one after the other each time.
   ///   - requireUnchanged: Throws if the encoder's files are not those that were hashed.
   init(tokenizer: T5Tokenizer, encoder: T5Encoder, requireUnchanged: @escaping () throws -> Void) {
     self.tokenizer = tokenizer
@@ -29,7 +29,7 @@ final class T5Texts {
     var weights: [Float]
   }
 
-  /// The tokens of a prompt's runs, without end. Each run is tokenized by itself; a `BREAK` only ends a run.
+  /// The tokens of a prompt's runs, without the end token. Each run is tokenized separately; a `BREAK` only ends a run.
   func tokens(_ runs: [PromptAttention.Run]) -> Tokens {
     var tokens = Tokens(ids: [], weights: [])
     for run in runs where !run.isBreak {
@@ -40,12 +40,12 @@ final class T5Texts {
     return tokens
   }
 
-  /// Tokens, the end and filling: exactly `length` ids. Text that is too long loses its end.
+  /// Tokens, end token and padding: exactly `length` ids. Text that is too long is truncated.
   func cut(_ tokens: Tokens, to length: Int) -> [Int32] {
     Array((tokens.ids + [tokenizer.endID] + Array(repeating: tokenizer.fillID, count: length)).prefix(length))
   }
 
-  /// Tokens, the end and filling up to a length; longer text is not cut. End and filling have the weight 1.
+  /// Tokens, end token and padding up to a length; longer text is not truncated. End token and padding have the weight 1.
   func filled(_ tokens: Tokens, to length: Int) -> Tokens {
     let filling = max(length - tokens.ids.count - 1, 0)
     return Tokens(
@@ -53,7 +53,7 @@ final class T5Texts {
       weights: tokens.weights + Array(repeating: 1, count: 1 + filling))
   }
 
-  /// The states of each text. Texts are encoded together, each once until `release`.
+  /// The states of each text. Texts are encoded together, and each only once until `release`.
   ///
   /// Throws `WeightError`.
   @discardableResult

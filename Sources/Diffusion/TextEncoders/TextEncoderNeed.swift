@@ -4,23 +4,23 @@ import Weights
 /// A text encoder that a family's models need.
 struct TextEncoderNeed: Sendable {
   let kind: TextEncoderKind
-  /// What people call it, such as `Qwen3-4B`.
+  /// The name for messages, such as `Qwen3-4B`.
   let title: String
-  /// What its files are usually called.
+  /// The usual names of its files.
   let fileNames: [String]
-  /// The folder that has it in a diffusers folder.
+  /// The folder that contains it in a diffusers folder.
   let folder: String
-  /// The folder that has its tokenizer in a diffusers folder.
+  /// The folder that contains its tokenizer in a diffusers folder.
   let tokenizerFolder: String
   /// Whether models run without it.
   var isOptional = false
-  /// Why an encoder of this kind is not for the model, such as its width; nil if it is.
+  /// Why an encoder of this kind does not fit the model, such as its width; nil if it fits.
   let objection: @Sendable (TextEncoderArchive) -> String?
 
   /// The Qwen3 of a model.
   ///
   /// - Parameter width: The width of the states that the model reads.
-  /// - Returns: What to look for.
+  /// - Returns: What to search for.
   static func qwen3(width: Int) -> TextEncoderNeed {
     let (title, name) = width == 4096 ? ("Qwen3-8B", "qwen_3_8b") : ("Qwen3-4B", "qwen_3_4b")
     return TextEncoderNeed(
@@ -32,10 +32,10 @@ struct TextEncoderNeed: Sendable {
   /// T5 v1.1 XXL.
   ///
   /// - Parameters:
-  ///   - number: Which of the model's text encoders it is, from 1: diffusers' folders are counted.
+  ///   - number: The number of the text encoder, from 1, as in the names of diffusers' folders.
   ///   - width: The width of the states that the model reads.
   ///   - isOptional: Whether the model runs without it.
-  /// - Returns: What to look for.
+  /// - Returns: What to search for.
   static func t5(number: Int, width: Int, isOptional: Bool = false) -> TextEncoderNeed {
     TextEncoderNeed(
       kind: .t5, title: "T5-XXL",
@@ -60,8 +60,8 @@ struct TextEncoderNeed: Sendable {
 }
 
 extension TextEncoderArchive {
-  /// Whether a CLIP is ViT-bigG: by its prefix in a file of a whole model, else by its projection and width. The published
-  /// CLIP-L is 768 wide, and has a projection in some files.
+  /// Whether a CLIP is ViT-bigG: recognised by its prefix in a file of a whole model, otherwise by its projection and width.
+  /// The published CLIP-L is 768 wide, and has a projection in some files.
   fileprivate var isCLIPG: Bool {
     if prefix.contains("clip_g.") { return true }
     if prefix.contains("clip_l.") { return false }

@@ -2,31 +2,31 @@ import Foundation
 
 /// A map of the plane that keeps lines straight: (x, y) to (xx · x + xy · y + x0, yx · x + yy · y + y0).
 public struct AffineMap: Hashable, Sendable {
-  /// x's part in x.
+  /// The factor of x in the new x.
   public var xx: Double
-  /// y's part in x.
+  /// The factor of y in the new x.
   public var xy: Double
-  /// What is added to x.
+  /// The constant in the new x.
   public var x0: Double
-  /// x's part in y.
+  /// The factor of x in the new y.
   public var yx: Double
-  /// y's part in y.
+  /// The factor of y in the new y.
   public var yy: Double
-  /// What is added to y.
+  /// The constant in the new y.
   public var y0: Double
 
-  /// A map.
+  /// Creates a map from its six numbers.
   public init(xx: Double, xy: Double, x0: Double, yx: Double, yy: Double, y0: Double) {
     (self.xx, self.xy, self.x0) = (xx, xy, x0)
     (self.yx, self.yy, self.y0) = (yx, yy, y0)
   }
 
-  /// Where a point goes.
+  /// The image of a point under the map.
   public func callAsFunction(_ x: Double, _ y: Double) -> (x: Double, y: Double) {
     (xx * x + xy * y + x0, yx * x + yy * y + y0)
   }
 
-  /// The map back, in the steps in which OpenCV 4 computes it; of a map that flattens the plane, one to the origin.
+  /// The inverse, computed in the same steps as in OpenCV 4. If the map has no inverse, all factors are zero.
   public var inverse: AffineMap {
     let determinant = xx * yy - xy * yx
     let d = determinant == 0 ? 0 : 1 / determinant
@@ -38,13 +38,13 @@ public struct AffineMap: Hashable, Sendable {
 }
 
 extension AffineMap {
-  /// The turn, scale and shift that takes most of five points near five others: OpenCV 4's `estimateAffinePartial2D` with
-  /// the least median of squares, whose random choices are always the same.
+  /// The rotation, scale and shift that moves five points closest to five others: OpenCV 4's `estimateAffinePartial2D` with the
+  /// least median of squares, whose random choices are always the same.
   ///
   /// - Parameters:
   ///   - points: Five points.
   ///   - targets: Where each should go.
-  /// - Returns: The map; nil if too many points are the same, or none is a number.
+  /// - Returns: The map; nil if too many points are equal, or if none is finite.
   ///
   /// Source: Rousseeuw 1984, "Least Median of Squares Regression".
   public static func similarity(from points: [(x: Float, y: Float)], to targets: [(x: Float, y: Float)]) -> AffineMap? {
@@ -57,7 +57,7 @@ extension AffineMap {
       let n = dx * dx + dy * dy
       if n == 0 { continue }
       let (a, b) = ((ex * dx + ey * dy) / n, (ey * dx - ex * dy) / n)
-      // Errors are those of a map in single precision.
+      // Errors are computed in single precision.
       let (fa, fb) = (Float(a), Float(b))
       let (tx, ty) = (Float(q[i].x - a * p[i].x + b * p[i].y), Float(q[i].y - b * p[i].x - a * p[i].y))
       let errors = (0..<5).map { k -> Float in

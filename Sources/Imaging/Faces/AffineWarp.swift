@@ -1,21 +1,21 @@
 import Foundation
 
-/// Draws a source through an affine map, row by row, with the fixed-point steps of OpenCV 4's `warpAffine`: positions are
-/// rounded to 32nds of a pixel, and values are interpolated between four.
+/// Draws an image through an affine map, row by row, with the fixed-point steps of OpenCV 4's `warpAffine`: positions are
+/// rounded to 1/32 of a pixel, and each value is interpolated between four pixels.
 public struct AffineWarp: Sendable {
   private let back: AffineMap
   private let xx: [Int]
   private let yx: [Int]
 
-  /// Bits of a position that are behind its point.
+  /// The number of fractional bits of a position.
   private static let bits = 10
   private static let one = Double(1 << bits)
 
-  /// A warp.
+  /// Creates a warp.
   ///
   /// - Parameters:
-  ///   - map: From the source to the result.
-  ///   - width: Of the result.
+  ///   - map: From the source image to the result.
+  ///   - width: The width of the result.
   public init(_ map: AffineMap, width: Int) {
     let back = map.inverse
     self.back = back
@@ -23,18 +23,19 @@ public struct AffineWarp: Sendable {
     yx = (0..<width).map { Self.fixed(back.yx * Double($0) * Self.one) }
   }
 
-  /// Ties go to even; far more than any image is cut off.
+  /// Rounds to fixed point, ties to even. The range is limited far outside of any image.
   private static func fixed(_ value: Double) -> Int {
     let rounded = value.rounded(.toNearestOrEven)
     return rounded.isFinite ? Int(min(max(rounded, -1e12), 1e12)) : 0
   }
 
-  /// Calls `body` for some pixels of a row, with the pixel of the source up and to the left, and 32nds of the way from it.
+  /// Calls `body` for some pixels of a row. It receives the source pixel at the upper left, and the distance from there in 1/32
+  /// of a pixel.
   @inline(__always)
   private func forEachPixel(
     _ y: Int, _ columns: Range<Int>, _ body: (_ x: Int, _ sx: Int, _ sy: Int, _ fx: Int, _ fy: Int) -> Void
   ) {
-    // Half of a 32nd, for rounding.
+    // Half of 1/32, for rounding.
     let half = 1 << (Self.bits - 6)
     let x0 = Self.fixed((back.xy * Double(y) + back.x0) * Self.one) + half
     let y0 = Self.fixed((back.yy * Double(y) + back.y0) * Self.one) + half
@@ -48,7 +49,7 @@ public struct AffineWarp: Sendable {
   ///
   /// - Parameters:
   ///   - source: The image.
-  ///   - border: Red, green and blue beyond its edges.
+  ///   - border: Red, green and blue outside of the image.
   ///   - y: The row of the result.
   ///   - columns: The columns of the result.
   ///   - out: Three bytes for each column.
@@ -84,7 +85,7 @@ public struct AffineWarp: Sendable {
     }
   }
 
-  /// Draws a part of one row of a plane of numbers; it is zero beyond its edges.
+  /// Draws a part of one row of a plane of numbers, which counts as zero outside.
   ///
   /// - Parameters:
   ///   - source: The plane.
@@ -100,7 +101,7 @@ public struct AffineWarp: Sendable {
         func tap(_ x: Int, _ y: Int) -> Double {
           x >= 0 && y >= 0 && x < width && y < height ? values[y * width + x] : 0
         }
-        // Products of 32nds are exact.
+        // Products of multiples of 1/32 are exact.
         func weight(_ a: Int, _ b: Int) -> Double { Double(a * b) / 1024 }
         out[x - columns.lowerBound] =
           tap(sx, sy) * weight(32 - fx, 32 - fy) + tap(sx + 1, sy) * weight(fx, 32 - fy)
@@ -111,14 +112,14 @@ public struct AffineWarp: Sendable {
 }
 
 extension RGBImage {
-  /// The image through an affine map.
+  /// The image drawn through an affine map.
   ///
   /// - Parameters:
   ///   - map: From this image to the result.
-  ///   - width: Of the result.
-  ///   - height: Of the result.
-  ///   - border: Red, green and blue beyond the edges of this image.
-  ///   - parallel: Does pieces of work by their numbers, at the same time if it can.
+  ///   - width: The width of the result.
+  ///   - height: The height of the result.
+  ///   - border: Red, green and blue outside of this image.
+  ///   - parallel: Runs pieces of work, given their indices, possibly at the same time.
   /// - Returns: An image of that size.
   public func warped(
     by map: AffineMap, width: Int, height: Int, border: (UInt8, UInt8, UInt8),

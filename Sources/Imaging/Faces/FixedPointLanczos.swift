@@ -1,13 +1,13 @@
 import Foundation
 
 extension RGBImage {
-  /// The image at another size with exactly the values of OpenCV 4's `resize` with `INTER_LANCZOS4` for 8-bit images: eight
-  /// pixels per side whatever the scale, so a much smaller image has jagged edges.
+  /// The image at another size, with exactly the values of OpenCV 4's `resize` with `INTER_LANCZOS4` for 8-bit images. It uses
+  /// eight pixels along each axis at any scale, so a much smaller image has jagged edges.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
   ///   - height: In pixels, at least 1.
-  ///   - parallel: Does pieces of work by their numbers, at the same time if it can.
+  ///   - parallel: Runs pieces of work, given their indices, possibly at the same time.
   /// - Returns: An image of that size.
   public func resizedByEightTaps(
     width: Int, height: Int, parallel: (Int, (Int) -> Void) -> Void = { count, work in (0..<count).forEach(work) }
@@ -52,12 +52,12 @@ extension RGBImage {
   }
 }
 
-/// The pixels that one pixel of the result depends on, and their weights in 2048ths.
+/// The source pixels that one result pixel depends on along one axis, and their weights in units of 1/2048.
 private struct EightTaps {
   let indices: SIMD8<Int>
   let weights: SIMD8<Int32>
 
-  /// Those of each pixel along one side.
+  /// The taps of each pixel along one axis.
   static func line(old: Int, new: Int) -> [EightTaps] {
     let scale = 1 / (Double(new) / Double(old))
     return (0..<new).map { index in
@@ -71,13 +71,13 @@ private struct EightTaps {
     }
   }
 
-  /// Turns by 45 degrees: what relates the sine at each tap to that of the first.
+  /// Rotations by multiples of 45 degrees: they turn the sine at the first tap into that at each tap.
   private static let turns: [(Double, Double)] = {
     let r = 0.5.squareRoot()
     return [(1, 0), (-r, -r), (0, 1), (r, -r), (-1, 0), (r, r), (0, -1), (-r, r)]
   }()
 
-  /// The weights for a position past the fourth tap, in the steps and precisions of OpenCV.
+  /// The weights for a position at this fraction after the fourth tap, in the steps and precisions of OpenCV.
   private static func weights(_ fraction: Float) -> SIMD8<Int32> {
     let y0 = -(Double(fraction) + 3) * Double.pi * 0.25
     let (s0, c0) = (sin(y0), cos(y0))
@@ -89,7 +89,7 @@ private struct EightTaps {
         let y = -Double(distance) * Double.pi * 0.25
         weights[k] = Float((turns[k].0 * s0 + turns[k].1 * c0) / (y * y))
       } else {
-        // On a pixel: the others count for nothing.
+        // Exactly on a pixel, the others have no weight.
         weights[k] = 1e30
       }
       sum += weights[k]

@@ -6,27 +6,27 @@ public struct NumberPlane: Sendable {
   public let width: Int
   /// In pixels.
   public let height: Int
-  /// Rows from the top.
+  /// The numbers, row by row from the top.
   public private(set) var values: [Double]
 
-  /// A plane of these numbers.
+  /// Creates a plane from its numbers.
   ///
   /// - Parameters:
   ///   - width: In pixels, at least 1.
   ///   - height: In pixels, at least 1.
-  ///   - values: Rows from the top.
+  ///   - values: Row by row from the top.
   public init(width: Int, height: Int, values: [Double]) {
     precondition(width > 0 && height > 0 && values.count == width * height, "a plane has one number for each pixel")
     (self.width, self.height, self.values) = (width, height, values)
   }
 
-  /// The plane smoothed by a bell curve, first along rows and then along columns; what is beyond an edge is the mirror
-  /// image of what is inside, without the edge itself.
+  /// The plane blurred with a Gaussian, first along rows and then along columns. Beyond an edge it is mirrored, and the edge
+  /// itself is not repeated.
   ///
   /// - Parameters:
-  ///   - radius: Pixels on each side that a result depends on.
-  ///   - deviation: The curve's standard deviation.
-  ///   - parallel: Does pieces of work by their numbers, at the same time if it can.
+  ///   - radius: How many pixels on each side a result depends on.
+  ///   - deviation: The standard deviation in pixels.
+  ///   - parallel: Runs pieces of work, given their indices, possibly at the same time.
   /// - Returns: A plane of the same size.
   public func blurred(
     radius: Int, deviation: Double,
@@ -75,7 +75,7 @@ public struct NumberPlane: Sendable {
     return NumberPlane(width: width, height: height, values: result)
   }
 
-  /// The index inside that an index beyond an edge is the mirror image of.
+  /// Maps an index beyond an edge to the index inside that it mirrors.
   private static func mirrored(_ index: Int, _ count: Int) -> Int {
     if count == 1 { return 0 }
     let period = 2 * (count - 1)
@@ -83,7 +83,7 @@ public struct NumberPlane: Sendable {
     return min(inside, period - inside)
   }
 
-  /// The plane with all values mapped.
+  /// The plane with a function applied to every value.
   public func mapped(_ function: (_ x: Int, _ y: Int, _ value: Double) -> Double) -> NumberPlane {
     var other = self
     for y in 0..<height {

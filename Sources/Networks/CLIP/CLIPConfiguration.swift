@@ -1,11 +1,11 @@
 import JSON
 import Weights
 
-/// The widths and depths of a CLIP text encoder; everything else about its arithmetic is fixed.
+/// The widths and depths of a CLIP text encoder; everything else in its computation is fixed.
 ///
 /// The default is Stable Diffusion 1.5.
 public struct CLIPConfiguration: Hashable, Sendable {
-  /// The function between the two layers of a feed-forward network.
+  /// The activation function between the two layers of a feed-forward network.
   public enum Activation: String, Sendable, CaseIterable {
     /// x · sigmoid(1.702 x)
     case quickGELU = "quick_gelu"
@@ -35,7 +35,7 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var isPooledPlainly = false
   /// Whether the files lack the last layer, which the family does not use.
   public var lacksLastLayer = false
-  /// The row of the position table that each token of a chunk has; nil if tokens and rows are in the same order.
+  /// For each token of a chunk, its row in the position table; nil if tokens and rows are in the same order.
   public var positions: [Int]?
 
   /// The text encoder of Stable Diffusion 1.5.
@@ -90,8 +90,8 @@ extension CLIPConfiguration {
 
   /// Reads `position_ids`, which the webui's version of the transformers library takes from the checkpoint.
   ///
-  /// Merges of checkpoints average them, and PyTorch drops the fraction of 40.99, so that tokens share a row. The names of
-  /// OpenCLIP have no such tensor, and newer versions of the library ignore it, as diffusers does.
+  /// Merging checkpoints averages them, and PyTorch truncates 40.99 to 40, so that two tokens share a row. OpenCLIP's names
+  /// have no such tensor, and newer versions of the library ignore it, as diffusers does.
   private mutating func readPositions(_ network: ModelFiles.Network) throws(WeightError) {
     guard let tensor = network.store.root.stored("embeddings.position_ids") else { return }
     let ids = try WeightError.wrapping(try tensor.integers())
@@ -120,8 +120,8 @@ extension CLIPConfiguration {
     mlpWidth = root.commonSize(inLayers("mlp.fc1.weight", "mlp.fc1.bias")) ?? mlpWidth
     vocabularySize = root.commonSize(["embeddings.token_embedding.weight"]) ?? vocabularySize
     positionCount = root.commonSize(["embeddings.position_embedding.weight"]) ?? positionCount
-    // Shapes do not reveal the number of heads, but in all published CLIPs they are 64 wide. Small ones in files of their own
-    // have heads of 16.
+    // Shapes do not show the number of heads, but in all published CLIPs they are 64 wide. Small ones in separate files have
+    // heads of width 16.
     let headWidth = role.isInOwnFile && !width.isMultiple(of: 64) ? 16 : 64
     guard width > 0, width.isMultiple(of: headWidth) else {
       throw .configuration(

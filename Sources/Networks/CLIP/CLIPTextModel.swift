@@ -13,12 +13,12 @@ public final class CLIPTextModel {
   private let isPooledPlainly: Bool
   private let compute: Compute
 
-  /// Reads every weight of the encoder.
+  /// Reads all weights of the encoder.
   ///
   /// - Parameters:
   ///   - w: The text encoder's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: CLIPConfiguration, compute: Compute) throws {
     self.compute = compute
@@ -45,7 +45,7 @@ public final class CLIPTextModel {
   /// Whether the files lack the last layer, which the family does not use.
   public let lacksLastLayer: Bool
 
-  /// Number of layers, which is the largest possible clip skip.
+  /// The number of layers, which is the largest possible clip skip.
   public var layerCount: Int { layers.count }
 
   /// The encoding of one chunk of tokens.
@@ -59,14 +59,13 @@ public final class CLIPTextModel {
 
   /// Encodes one chunk of tokens.
   ///
-  /// The pooled encoding is the last layer's output for the end token, normed, and projected if there is a projection, whatever
-  /// `clipSkip` is. The end
-  /// token is the one with the highest id.
+  /// The pooled encoding is the last layer's output for the end token, normalised, and projected if there is a projection. It
+  /// does not depend on `clipSkip`. The end token is the one with the highest id.
   ///
   /// - Parameters:
-  ///   - ids: 77 tokens: a begin token first, and an end token among the others.
-  ///   - replacements: Vectors that replace the embeddings of tokens, `[vectors, width]` from a position on.
-  ///   - clipSkip: 1 for the output of the last layer, 2 for the one before, up to `layerCount`.
+  ///   - ids: 77 tokens: first a begin token; an end token is among the others.
+  ///   - replacements: Vectors that replace the embeddings of tokens, `[vectors, width]`, starting at a position.
+  ///   - clipSkip: 1 for the output of the last layer, 2 for the one before it, and so on up to `layerCount`.
   ///   - isNormed: Whether the final norm is applied.
   /// - Returns: The encoding.
   public func forward(
@@ -100,13 +99,13 @@ public final class CLIPTextModel {
 }
 
 extension CLIPTextModel {
-  /// What is added to the token at a position.
+  /// The row of the position table for a position, which is added to the token.
   private func positionOffset(_ position: Int) -> ArraySlice<Float> {
     positionEmbedding[positions?[position] ?? position]
   }
 }
 
-/// Causal self-attention and a two-layer perceptron, each with a norm before it and a residual connection.
+/// Causal self-attention and a two-layer perceptron, each after a norm and with a residual connection.
 private final class CLIPLayer {
   private let name: String
   private let norm1: LayerNorm

@@ -1,9 +1,9 @@
 import Tensors
 import Weights
 
-/// Restores a face: a transformer chooses codes that a generator draws, guided by the face as it was. Zhou et al. 2022,
-/// "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", arXiv:2206.11253. Always in fp32: the codes are
-/// the largest of many numbers that are often close.
+/// Restores a face: a transformer chooses codes, from which a generator draws the face, guided by the original one. Zhou et al.
+/// 2022, "Towards Robust Blind Face Restoration with Codebook Lookup Transformer", arXiv:2206.11253. Always in fp32: a code is
+/// chosen by the largest of many numbers that are often close.
 public final class CodeFormer: FaceRestoringNetwork {
   private let encoder: [CodeFormerBlock]
   private let features: Linear
@@ -59,7 +59,7 @@ public final class CodeFormer: FaceRestoringNetwork {
   ///
   /// - Parameters:
   ///   - face: `[1, 512, 512, 3]` in fp32, red first, -1 to 1.
-  ///   - weight: How much of the face as it was is kept: 0 for none, 1 for most.
+  ///   - weight: How much of the original face is kept: 0 for none, 1 for most.
   /// - Returns: A tensor of the same shape, about -1 to 1.
   public func forward(_ face: Tensor, weight: Float) -> Tensor { stages(face, weight: weight).drawn }
 
@@ -76,7 +76,7 @@ public final class CodeFormer: FaceRestoringNetwork {
     for (index, block) in encoder.enumerated() {
       x = block.forward(x, compute)
       if wanted.contains(index) { kept[index] = x }
-      // The next block works at another size: keeping this one's memory would only raise the peak.
+      // The next block has another size, so keeping this one's memory would only raise the peak.
       if block.changesSize { compute.workspace.trim() }
     }
     let features = x
@@ -178,7 +178,7 @@ private enum CodeFormerBlock {
   }
 }
 
-/// Two convolutions, each after a norm and an activation, and a shortcut past them.
+/// Two convolutions, each after a norm and an activation, with a shortcut around them.
 private final class CodeFormerResidual {
   private let norm1: GroupNorm
   private let conv1: FaceConvolution
@@ -208,7 +208,7 @@ private final class CodeFormerResidual {
   }
 }
 
-/// One layer of the transformer: attention with positions in the queries and keys, then two linear layers.
+/// One layer of the transformer: attention with positions added to queries and keys, then two linear layers.
 private final class CodeLayer {
   private static let heads = 8
 
@@ -252,7 +252,7 @@ private final class CodeLayer {
   }
 }
 
-/// Changes what the generator draws by what the encoder saw at the same size.
+/// Adjusts the generator's features with the encoder's features of the same size.
 private final class FusionBlock {
   private let encode: CodeFormerResidual
   private let scale: (FaceConvolution, FaceConvolution)

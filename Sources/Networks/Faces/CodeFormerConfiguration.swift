@@ -5,9 +5,9 @@ import Weights
 struct CodeFormerConfiguration: FaceConfiguration {
   static let groups = 32
   static let epsilon: Float = 1e-6
-  /// Positions of a face that get a code each: 16 in each of 16 rows.
+  /// The number of positions of a face; each gets a code: 16 in each of 16 rows.
   static let tokens = 256
-  /// Sides of the image at the encoder's sizes.
+  /// The sides of the image at the encoder's resolutions.
   private static let sides = [512, 256, 128, 64, 32, 16]
 
   /// One block of the encoder or the generator.
@@ -17,33 +17,33 @@ struct CodeFormerConfiguration: FaceConfiguration {
     var kind: Kind
     var inputs: Int
     var outputs: Int
-    /// The sides of the image in the block, about.
+    /// The approximate side of the image in the block.
     var side: Int
 
-    /// Small images do not repay the larger weights of Winograd's algorithm.
+    /// On small images, Winograd's algorithm is not worth its larger weights.
     func packing(_ compute: Compute) -> Compute { side >= 64 ? compute : compute.with(.small) }
   }
 
-  /// Where the encoder's view of the face changes what the generator draws.
+  /// A point where the encoder's features adjust those of the generator.
   struct Fusion: Hashable, Sendable {
-    /// The sides of the image there.
+    /// The side of the image at that point.
     var side: Int
     var encoderBlock: Int
     var generatorBlock: Int
     var channels: Int
   }
 
-  /// Channels at each of the encoder's sizes.
+  /// Channels at each of the encoder's resolutions.
   var widths: [Int]
   /// Channels of a code.
   var embedding: Int
-  /// Codes to choose from.
+  /// The number of codes to choose from.
   var codes: Int
   /// Channels of the transformer.
   var width: Int
-  /// Channels inside its layers.
+  /// Channels inside the transformer's layers.
   var inner: Int
-  /// Layers of the transformer.
+  /// The number of layers of the transformer.
   var layers: Int
 
   init(_ w: WeightScope) throws(WeightError) {

@@ -2,7 +2,7 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// A file with a network of face restoration: its sizes, and where each weight is.
+/// A file with a network for face restoration: its sizes, and where each weight is.
 public struct FaceArchive: Sendable {
   /// The file.
   public let path: String
@@ -12,12 +12,12 @@ public struct FaceArchive: Sendable {
   /// Which network it is.
   public var kind: FaceNetworkKind { file.kind }
 
-  /// Opens a file and audits it, from its header alone.
+  /// Opens a file and audits it, reading only its header.
   ///
   /// - Parameters:
   ///   - path: A `.pth`, `.pt` or `.safetensors` file.
-  ///   - kinds: The networks that it may hold.
-  /// - Throws: `WeightError`; `unsupported` for a file that holds none of the networks.
+  ///   - kinds: The networks that the file may contain.
+  /// - Throws: `WeightError`; `unsupported` for a file with none of the networks.
   public init(path: String, expecting kinds: [FaceNetworkKind] = FaceNetworkKind.allCases) throws(WeightError) {
     self.path = path
     file = try FaceFile(path: path)
@@ -37,28 +37,28 @@ public struct FaceArchive: Sendable {
     }
   }
 
-  /// What is wrong with a file's tensors.
+  /// The problems with a file's tensors.
   static func findings(in file: FaceFile, _ configuration: any FaceConfiguration) -> [WeightAudit.Finding] {
     file.store.audit(expecting: configuration.expectedTensors).findings + file.unread
   }
 
-  /// Reads every weight of a network that finds faces.
+  /// Reads all weights of a network that finds faces.
   ///
-  /// - Parameter compute: What the arithmetic runs on; always in fp32.
+  /// - Parameter compute: The machine to use; the precision is always fp32.
   /// - Returns: The network.
-  /// - Throws: `WeightError`; `unsupported` if the file holds another network.
+  /// - Throws: `WeightError`; `unsupported` if the file contains another network.
   public func readDetector(_ compute: Compute) throws -> RetinaFace {
     guard case .detector(let network) = try read(compute) else { throw Self.wrong(path, kind, expected: [.detector]) }
     return network
   }
 
-  /// Reads every weight of a network that says what each pixel of a face is; see ``readDetector(_:)``.
+  /// Reads all weights of a network that labels the parts of a face; see ``readDetector(_:)``.
   public func readParser(_ compute: Compute) throws -> ParseNet {
     guard case .parser(let network) = try read(compute) else { throw Self.wrong(path, kind, expected: [.parser]) }
     return network
   }
 
-  /// Reads every weight of a network that restores faces; see ``readDetector(_:)``.
+  /// Reads all weights of a network that restores faces; see ``readDetector(_:)``.
   public func readRestorer(_ compute: Compute) throws -> any FaceRestoringNetwork {
     guard case .restorer(let network) = try read(compute) else {
       throw Self.wrong(path, kind, expected: [.codeFormer, .gfpgan])
@@ -79,9 +79,9 @@ public struct FaceArchive: Sendable {
   /// The number of parameters in all tensors.
   public var parameterCount: Int { configuration.parameterCount }
 
-  /// Bytes of the packed weights, which are in fp32: an estimate, a little too high.
+  /// The size of the packed weights in bytes, in fp32: an estimate, slightly too high.
   public var weightBytes: Int { configuration.weightBytes(.fp32, .small) * 3 / 2 }
 
-  /// Throws `TensorFileError.changed` if the file was written to since it was opened.
+  /// Throws `TensorFileError.changed` if the file was written to after it was opened.
   public func requireUnchanged() throws(TensorFileError) { try file.store.requireUnchanged() }
 }

@@ -1,27 +1,27 @@
 import Tensors
 import Weights
 
-/// A convolution of a network of face restoration, with the batch norm after it in its weights. Always in fp32.
+/// A convolution of a network for face restoration; the batch norm after it is merged into its weights. Always in fp32.
 ///
-/// A 1x1 convolution is a product over the pixels. A 3x3 one reads one pixel beyond the edges, and halves the image if its
-/// step is 2.
+/// A 1x1 convolution is a product over the pixels. A 3x3 convolution reads one pixel beyond the edges, and halves the image if
+/// its step is 2.
 final class FaceConvolution {
   private let name: String
   private let matrix: PanelMatrix
   private let kernel: Int
   private let step: Int
 
-  /// How close to exact sums a layer is.
+  /// How accurate a layer must be.
   enum Digits {
-    /// As close as the fastest algorithm.
+    /// The accuracy of the fastest algorithm.
     case fast
-    /// Close enough for a choice between codes.
+    /// Accurate enough for a choice between codes.
     case close
-    /// Plain sums: a face that is found a thousandth of a pixel beside its place is cut out with other pixels.
+    /// Plain sums: if a face is found a thousandth of a pixel away, it is cut out with other pixels.
     case plain
   }
 
-  /// Where the batch norm after a convolution has its weights.
+  /// The names of a batch norm's weights.
   struct Norm {
     let scope: WeightScope
 
@@ -41,8 +41,8 @@ final class FaceConvolution {
   ///   - step: 1 or 2.
   ///   - hasBias: Whether the layer has a bias.
   ///   - norm: The batch norm after it.
-  ///   - side: The sides of the image, about; they decide how the weights are packed, unless plain sums are asked for.
-  ///   - digits: How much its last digits matter.
+  ///   - side: The approximate side of the image, which decides how the weights are packed, unless plain sums are requested.
+  ///   - digits: How accurate the layer must be.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   init(
@@ -79,7 +79,7 @@ final class FaceConvolution {
       compute: compute)
   }
 
-  /// Small images do not repay the larger weights of Winograd's algorithm. Its smaller tile has nearly the digits of plain
+  /// On small images, Winograd's algorithm is not worth its larger weights. Its smaller tile has almost the accuracy of plain
   /// sums.
   private static func algorithm(
     inputs: Int, outputs: Int, step: Int, side: Int, digits: Digits
@@ -93,7 +93,7 @@ final class FaceConvolution {
     }
   }
 
-  /// From `[outputs, inputs, area]` to `[outputs, area, inputs]`.
+  /// Reorders weights from `[outputs, inputs, area]` to `[outputs, area, inputs]`.
   private static func byWindow(_ weights: [Float], outputs: Int, inputs: Int, area: Int) -> [Float] {
     var ordered = weights
     for output in 0..<outputs {
@@ -110,9 +110,9 @@ final class FaceConvolution {
   /// Applies the layer.
   ///
   /// - Parameters:
-  ///   - x: `[1, height, width, inputs]`; a 3x3 convolution makes the border if there is none.
+  ///   - x: `[1, height, width, inputs]`; a 3x3 convolution adds the border if there is none.
   ///   - residual: Added to the result.
-  ///   - compute: What to compute on; its padding is that of a 3x3 convolution.
+  ///   - compute: The machine and numerics to use; the padding is for a 3x3 convolution.
   /// - Returns: `[1, ceil(height / step), ceil(width / step), outputs]`.
   func forward(_ x: Tensor, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
     if kernel == 3 {

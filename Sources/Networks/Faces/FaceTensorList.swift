@@ -1,6 +1,6 @@
 import Weights
 
-/// The tensors of a network of face restoration, added layer by layer under their names in the file.
+/// The tensors of a network for face restoration, added layer by layer under their names in the file.
 struct FaceTensorList {
   private(set) var tensors: [ExpectedTensor] = []
 
@@ -23,7 +23,7 @@ struct FaceTensorList {
     add("\(name).bias", channels)
   }
 
-  /// A batch norm with the moments of training.
+  /// A batch norm with the mean and variance of the training.
   mutating func batchNorm(_ name: String, _ channels: Int) {
     norm(name, channels)
     add("\(name).running_mean", channels)
@@ -32,16 +32,16 @@ struct FaceTensorList {
 }
 
 extension WeightScope {
-  /// How many consecutive numbers from 0 on name a child that has the tensor `mark`; bounded, because files may be hostile.
+  /// The number of consecutive children, numbered from 0, that have the tensor `mark`; limited, because files may be hostile.
   func count(having mark: String) -> Int { (0..<256).first { !contains("\($0).\(mark)") } ?? 256 }
 
-  /// The size of a tensor's dimension.
+  /// A dimension of a tensor.
   ///
   /// - Parameters:
   ///   - name: The tensor.
   ///   - dimension: 0 for outputs, 1 for inputs.
-  /// - Returns: At least 1.
-  /// - Throws: `WeightError` if the tensor is missing, or if no network is so large.
+  /// - Returns: The size, at least 1.
+  /// - Throws: `WeightError` if the tensor is missing, or larger than in any network.
   func size(_ name: String, _ dimension: Int = 0) throws(WeightError) -> Int {
     let fullName = path.isEmpty ? name : "\(path).\(name)"
     guard let shape = shape(of: name) else { throw .file(.damaged(path: store.path, reason: "it has no \(fullName)")) }

@@ -1,8 +1,8 @@
 import Tensors
 import Weights
 
-/// Restores a face: a network looks at it, and tells a StyleGAN2 what to draw. Wang et al. 2021, "Towards Real-World Blind
-/// Face Restoration with Generative Facial Prior", arXiv:2101.04061, in the form of versions 1.3 and 1.4.
+/// Restores a face: a network analyses it, and tells a StyleGAN2 what to draw. Wang et al. 2021, "Towards Real-World Blind Face
+/// Restoration with Generative Facial Prior", arXiv:2101.04061, in the form of versions 1.3 and 1.4.
 public final class GFPGAN: FaceRestoringNetwork {
   private let first: FaceConvolution
   private let down: [ScalingBlock]
@@ -43,7 +43,7 @@ public final class GFPGAN: FaceRestoringNetwork {
         side: 512 >> $0, compute: compute)
     }
     bottom = try convolution("final_conv", u[0], u[0], side: 4)
-    // The file's order of the flattened image is channels, rows, columns; ours is rows, columns, channels.
+    // The file flattens the image as channels, rows, columns; this program as rows, columns, channels.
     let count = configuration.styleWidth * GFPGANConfiguration.styles
     let weights = try w.floats("final_linear.weight", shape: [count, 16 * u[0]])
     var ordered = weights
@@ -85,7 +85,7 @@ public final class GFPGAN: FaceRestoringNetwork {
     }
   }
 
-  /// Restores a face with fresh noise; see ``forward(_:noise:)``.
+  /// Restores a face with new noise; see ``forward(_:noise:)``.
   public func restored(_ face: Tensor, weight: Float, noise: (Int) -> [Float]) -> Tensor {
     forward(face, noise: Self.noiseSides.map { noise($0 * $0) })
   }
@@ -94,7 +94,7 @@ public final class GFPGAN: FaceRestoringNetwork {
   ///
   /// - Parameters:
   ///   - face: `[1, 512, 512, 3]` in fp32, red first, -1 to 1.
-  ///   - noise: A number for each pixel of each of `noiseSides`, in rows; normally distributed.
+  ///   - noise: For each of `noiseSides`, a normally distributed number for each pixel, row by row.
   /// - Returns: A tensor of the same shape, about -1 to 1.
   public func forward(_ face: Tensor, noise: [[Float]]) -> Tensor {
     precondition(face.height == Self.side && face.width == Self.side, "a face has 512 pixels a side")
@@ -121,7 +121,7 @@ public final class GFPGAN: FaceRestoringNetwork {
     var picture = firstPicture.forward(v, style[1], residual: nil, compute)
     for level in 0..<levels {
       let k = 2 * level + 1
-      // The condition of a level is made when it is needed, so that only one is in memory.
+      // The condition of a level is computed when it is needed, so that only one is in memory.
       x = up[level].forward(compute.add(x, skips.removeLast()), compute)
       let bordered = compute.bordered(x)
       func two(_ convolutions: (FaceConvolution, FaceConvolution)) -> Tensor {
@@ -132,14 +132,14 @@ public final class GFPGAN: FaceRestoringNetwork {
       compute.modulateLastChannels(v, scale: two(scales[level]), shift: two(shifts[level]))
       v = styleConvolutions[2 * level + 1].forward(v, style[k + 1], noise: noise[k + 1], doubles: false, compute)
       picture = pictures[level].forward(v, style[k + 2], residual: compute.doubled(picture), compute)
-      // The next level works at another size: keeping this one's memory would only raise the peak.
+      // The next level has another size, so keeping this one's memory would only raise the peak.
       compute.workspace.trim()
     }
     return picture
   }
 }
 
-/// Two convolutions and a shortcut that halve or double the image.
+/// Two convolutions that halve or double the image, with a shortcut around them.
 private final class ScalingBlock {
   private let conv1: FaceConvolution
   private let conv2: FaceConvolution
@@ -164,13 +164,13 @@ private final class ScalingBlock {
   }
 }
 
-/// A convolution whose weights depend on a style: scaling its inputs and outputs has the same effect, and needs no other
+/// A convolution whose weights depend on a style. Scaling its inputs and outputs instead has the same effect, and needs no new
 /// weights.
 private final class ModulatedConvolution {
   private let matrix: PanelMatrix
   private let modulation: PanelMatrix
   private let kernel: Int
-  /// The sums of the squares of the weights between each output and input.
+  /// For each output and input, the sum of the squared weights between them.
   private let squares: [Float]
 
   init(_ w: WeightScope, inputs: Int, outputs: Int, kernel: Int, style: Int, side: Int, compute: Compute) throws {
@@ -191,14 +191,14 @@ private final class ModulatedConvolution {
     }
   }
 
-  /// What the inputs are multiplied by.
+  /// The factors of the inputs.
   func factors(_ style: [Float], _ compute: Compute) -> [Float] {
     let row = compute.tensor(batch: 1, height: 1, width: 1, channels: style.count)
     style.withUnsafeBufferPointer { if let base = $0.baseAddress { row.base.update(from: base, count: style.count) } }
     return compute.product(row, modulation).values
   }
 
-  /// What makes the outputs of a convolution with these factors as strong as its inputs.
+  /// The factors that make the outputs of a convolution as strong as its inputs, which have the factors `factors`.
   func demodulation(_ factors: [Float]) -> [Float] {
     let inputs = factors.count
     let energies = factors.map { Double($0) * Double($0) }
@@ -261,18 +261,18 @@ private final class PictureConvolution {
 
 /// The sizes of a GFPGAN of version 1.3 or 1.4.
 struct GFPGANConfiguration: FaceConfiguration {
-  /// How often the size doubles from 4 pixels a side to 512.
+  /// How many times the size doubles, from 4 pixels a side to 512.
   static let levels = 7
-  /// Styles that a face is drawn with.
+  /// The number of styles that a face is drawn with.
   static let styles = 2 * (levels + 1)
 
-  /// Channels of the part that looks, from 4 pixels a side to 512.
+  /// Channels of the part that analyses the face, from 4 pixels a side to 512.
   var lookingWidths: [Int]
-  /// Channels of the part that draws.
+  /// Channels of the part that draws the face.
   var drawingWidths: [Int]
   /// Channels of a style.
   var styleWidth: Int
-  /// Layers of the network that would make a style of random numbers; it is not needed.
+  /// The number of layers of the network that turns random numbers into a style; they are not needed.
   private var unusedLayers: Int
 
   init(_ w: WeightScope) throws(WeightError) {
@@ -322,7 +322,7 @@ struct GFPGANConfiguration: FaceConfiguration {
     list.linear("final_linear", 16 * u[0], Self.styles * styleWidth)
     for level in 0..<levels {
       scaling("conv_body_up.\(level)", u[level], u[level + 1])
-      // An image at each level, which only training needs.
+      // An image at each level, which is only needed for training.
       list.convolution("toRGB.\(level)", u[level + 1], 3, kernel: 1)
       for name in ["condition_scale", "condition_shift"] {
         list.convolution("\(name).\(level).0", u[level + 1], u[level + 1])
@@ -345,7 +345,7 @@ struct GFPGANConfiguration: FaceConfiguration {
       modulated("\(decoder).style_convs.\(2 * level + 1)", g[level + 1], g[level + 1], kernel: 3)
       modulated("\(decoder).to_rgbs.\(level)", g[level + 1], 3, kernel: 1)
     }
-    // Maps that training keeps; a face is drawn with fresh ones.
+    // Noise maps from the training; a face is drawn with new ones.
     for (index, side) in GFPGAN.noiseSides.enumerated() {
       list.add("\(decoder).noises.noise\(index)", 1, 1, side, side)
     }

@@ -1,9 +1,9 @@
 import Tensors
 import Weights
 
-/// Says what each pixel of a face is, in 19 classes: the ParseNet of Chen et al. 2021, "PSFR-GAN", arXiv:2009.08709.
+/// Labels each pixel of a face with one of 19 classes: the ParseNet of Chen et al. 2021, "PSFR-GAN", arXiv:2009.08709.
 public final class ParseNet {
-  /// Background, 18 parts of a face, and what is around it.
+  /// The number of classes: background, and the parts of and around a face.
   public static let classes = 19
 
   private let first: FaceConvolution
@@ -35,10 +35,10 @@ public final class ParseNet {
       compute: compute)
   }
 
-  /// Looks at a face.
+  /// Labels the pixels of a face.
   ///
-  /// - Parameter face: `[1, height, width, 3]` in fp32, red first, -1 to 1; sides that are multiples of 16.
-  /// - Returns: `[1, height, width, 19]`: how much each pixel is of each class.
+  /// - Parameter face: `[1, height, width, 3]` in fp32, red first, -1 to 1; its sides are multiples of 16.
+  /// - Returns: `[1, height, width, 19]`: a score for each pixel and class.
   public func forward(_ face: Tensor) -> Tensor {
     var x = encoder.reduce(first.forward(face, compute)) { $1.forward($0, compute) }
     x = compute.add(x, body.reduce(x) { $1.forward($0, compute) })
@@ -47,7 +47,7 @@ public final class ParseNet {
   }
 }
 
-/// Two convolutions and a shortcut, which halve or double the image.
+/// Two convolutions that halve or double the image, with a shortcut around them.
 private final class ParsingBlock {
   enum Change { case down, same, up }
 
@@ -56,7 +56,7 @@ private final class ParsingBlock {
   private let shortcut: FaceConvolution?
   private let doubles: Bool
 
-  /// Reads the weights of a block whose result has about these sides.
+  /// Reads the weights of a block whose result has about this side.
   init(
     _ w: WeightScope, _ sizes: ParseNetConfiguration.Block, _ change: Change, side: Int, compute: Compute
   ) throws {
@@ -136,7 +136,7 @@ struct ParseNetConfiguration: FaceConfiguration {
     list.convolution("encoder.0.conv2d", 3, base)
     var channels = base
     func add(_ name: String, _ block: Block, changes: Bool) {
-      // Blocks that follow each other must fit.
+      // The channels of consecutive blocks must match.
       if changes || block.hasShortcut { list.convolution("\(name).shortcut_func.conv2d", channels, block.outputs) }
       list.convolution("\(name).conv1.conv2d", channels, block.outputs, hasBias: false)
       list.batchNorm("\(name).conv1.norm.norm", block.outputs)
@@ -147,7 +147,7 @@ struct ParseNetConfiguration: FaceConfiguration {
     for (index, block) in encoder.enumerated() { add("encoder.\(index + 1)", block, changes: true) }
     for (index, block) in body.enumerated() { add("body.\(index)", block, changes: false) }
     for (index, block) in decoder.enumerated() { add("decoder.\(index)", block, changes: true) }
-    // An image of the face, which is not needed.
+    // The output for an image of the face, which is not needed.
     list.convolution("out_img_conv.conv2d", channels, 3)
     list.convolution("out_mask_conv.conv2d", channels, ParseNet.classes)
     return list.tensors

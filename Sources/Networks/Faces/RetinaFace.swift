@@ -2,10 +2,10 @@ import Foundation
 import Tensors
 import Weights
 
-/// Finds faces and five points in each: Deng et al. 2019, "RetinaFace", arXiv:1905.00641, over a ResNet-50 (He et al. 2015,
+/// Finds faces and five points in each: Deng et al. 2019, "RetinaFace", arXiv:1905.00641, based on a ResNet-50 (He et al. 2015,
 /// arXiv:1512.03385).
 public final class RetinaFace {
-  /// The network's answer for each position where a face may be, in the order of levels, rows, columns and sizes.
+  /// The network's output for each position where a face may be, in the order of levels, rows, columns and sizes.
   public struct Output {
     /// Two offsets and two logarithms of sizes for each position.
     public var boxes: [Float] = []
@@ -65,10 +65,10 @@ public final class RetinaFace {
     }
   }
 
-  /// Looks at an image.
+  /// Searches an image for faces.
   ///
   /// - Parameter image: `[1, height, width, 3]` in fp32: blue, green and red from 0 to 255, minus their means.
-  /// - Returns: What is found at levels of an 8th, a 16th and a 32nd of the size, sides rounded up.
+  /// - Returns: The output at levels of 1/8, 1/16 and 1/32 of the size, sides rounded up.
   public func forward(_ image: Tensor) -> Output {
     var x = compute.maxPooled(
       compute.leakyReLU(stem.forward(compute.windows(image, side: 7), compute), slope: 0))
@@ -89,7 +89,7 @@ public final class RetinaFace {
       let features = contexts[level].forward(levels[level], slope: slope, compute)
       let classes = heads[level].classes.forward(features, compute).values
       for i in stride(from: 0, to: classes.count, by: 2) {
-        // A softmax over two.
+        // A softmax over two values.
         let largest = max(classes[i], classes[i + 1])
         let (no, yes) = (exp(classes[i] - largest), exp(classes[i + 1] - largest))
         output.scores.append(yes / (no + yes))
@@ -101,7 +101,7 @@ public final class RetinaFace {
   }
 }
 
-/// Three convolutions past which a shortcut leads.
+/// Three convolutions with a shortcut around them.
 private final class Bottleneck {
   private let first: FaceConvolution
   private let second: FaceConvolution
@@ -134,7 +134,7 @@ private final class Bottleneck {
   }
 }
 
-/// Three views of a level, of different widths, side by side: Najibi et al. 2017, "SSH", arXiv:1708.03979.
+/// Three views of a level, with different widths, side by side: Najibi et al. 2017, "SSH", arXiv:1708.03979.
 private final class ContextModule {
   private let narrow: FaceConvolution
   private let shared: FaceConvolution

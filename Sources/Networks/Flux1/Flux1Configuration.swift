@@ -4,45 +4,45 @@ import Weights
 
 /// The sizes of a Flux.1 transformer. The default is Flux.1 dev.
 public struct Flux1Configuration: Hashable, Sendable {
-  /// Channels of the latent, of which squares of 2x2 are tokens.
+  /// Channels of the latent; squares of 2x2 latent pixels are tokens.
   public var latentChannels = 16
   /// Width of the text encoding.
   public var contextWidth = 4096
-  /// Width of the encoding of the text as a whole.
+  /// Width of the pooled encoding of the text.
   public var pooledWidth = 768
   /// Attention heads.
   public var heads = 24
-  /// How many numbers of a head each axis of positions turns: unused, row, column.
+  /// How many channels of a head each axis of positions rotates: unused, row, column.
   public var axes = [16, 56, 56]
-  /// Blocks with weights of their own for text and image.
+  /// Blocks with separate weights for text and image.
   public var doubleBlocks = 19
-  /// Blocks over both.
+  /// Blocks over text and image together.
   public var singleBlocks = 38
   /// Channels of the hidden layers.
   public var feedForwardWidth = 12288
-  /// Whether the network reads a guidance: dev does, schnell does not.
+  /// Whether the guidance scale is an input of the network: it is for dev, but not for schnell.
   public var hasGuidance = true
 
   /// Flux.1 dev.
   public init() {}
 
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth: Int { axes.reduce(0, +) }
   /// Channels of a token.
   public var width: Int { heads * headWidth }
   /// The base of the frequencies of positions.
   static let theta = 10_000.0
-  /// Numbers that the noise level and the guidance are embedded in.
+  /// The number of values that the noise level and the guidance scale are first embedded as.
   static let timeWidth = 256
   /// Added to variances and mean squares.
   static let epsilon: Float = 1e-6
 
-  /// A block with weights of its own for text and image.
+  /// A block with separate weights for text and image.
   var doubleBlock: JointBlock.Sizes {
     JointBlock.Sizes(width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth)
   }
 
-  /// A block over both.
+  /// A block over text and image together.
   var singleBlock: ParallelBlock.Sizes {
     ParallelBlock.Sizes(
       width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: false, names: .flux1)
@@ -50,8 +50,8 @@ public struct Flux1Configuration: Hashable, Sendable {
 }
 
 extension Flux1Configuration: NetworkConfiguration {
-  /// All tensors of the network. Names are the diffusers library's, but both halves of the last modulation are tensors of their
-  /// own.
+  /// All tensors of the network. Names are those of the diffusers library, except that the halves of the last modulation are
+  /// separate tensors.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
     list.linear("x_embedder", 4 * latentChannels, width)
@@ -79,12 +79,12 @@ extension Flux1Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks but the first ones; not what runs once per noise level.
+  /// The matrices of all blocks except the first of each kind; not the layers that run once for each noise level.
   public static func isQuantized(_ tensor: String) -> Bool {
     QuantizedBlocks.contain(tensor, of: "transformer_blocks", "single_transformer_blocks") && !staysInFile(tensor)
   }
 
-  /// What turns the noise level, the guidance and the text as a whole into changes of the blocks.
+  /// The layers that turn the noise level, the guidance scale and the pooled text into the modulation of the blocks.
   public static func staysInFile(_ tensor: String) -> Bool {
     tensor.hasPrefix("time_text_embed.") || tensor.hasPrefix("norm_out.") || tensor.contains(".norm1")
       || tensor.contains(".norm.linear.")
@@ -94,20 +94,20 @@ extension Flux1Configuration: NetworkConfiguration {
 extension Flux1Configuration: DenoiserConfiguration {
   /// 2: tokens are squares of 2x2.
   public var latentStep: Int { 2 }
-  /// False: what dev reads is not `cfg_scale`.
+  /// Always false: the guidance scale that dev reads is not `cfg_scale`.
   public var readsGuidance: Bool { false }
 
-  /// Bytes that one evaluation works in, as ``Flux2Configuration`` counts them.
+  /// The working memory of one evaluation in bytes, as ``Flux2Configuration`` counts them.
   public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
     let tokens = height * width / 4 + Self.textTokens
     let hidden = min(tokens, Compute.tokensInBlock) * 2 * feedForwardWidth
     return (tokens * (11 * self.width + feedForwardWidth) + hidden) * elementType.size
   }
 
-  /// The text tokens of a prompt of ordinary length, filling included.
+  /// The text tokens of a prompt of typical length, including padding.
   private static let textTokens = 256
 
-  /// Bytes of the embedded context of a prompt of ordinary length.
+  /// The size in bytes of the embedded context of a prompt of typical length.
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
@@ -147,7 +147,7 @@ extension Flux1Configuration: TransformerConfiguration {
       try file.require("patch_size", in: [.integer(1)])
       axes = try file.integers("axes_dims_rope", default: nil, in: NetworkLimit.channels, count: 3)
     } else if let head = root.commonSize(["single_transformer_blocks.0.attn.norm_q.weight"]) {
-      // The published heads have 16, 56 and 56 of 128 numbers.
+      // The published heads have 16, 56 and 56 of 128 channels.
       axes = [head / 8, head * 7 / 16, head * 7 / 16]
     }
     guard axes.allSatisfy({ $0 > 0 && $0.isMultiple(of: 2) }), width.isMultiple(of: headWidth),
@@ -168,7 +168,7 @@ extension Flux1Configuration: TransformerConfiguration {
     }
   }
 
-  /// Sizes by name, for reports.
+  /// The sizes by name, for reports.
   public var sizes: [(name: String, values: [Int])] {
     [
       ("hidden_size", [width]), ("num_attention_heads", [heads]), ("num_layers", [doubleBlocks]),

@@ -1,15 +1,15 @@
 import Tensors
 import Weights
 
-/// What the noise level, the guidance and the text as a whole change in the blocks of a Flux.1 transformer.
+/// The modulation of a Flux.1 transformer's blocks, which depends on the noise level, the guidance scale and the pooled text.
 final class Flux1Modulation {
-  /// The changes of one evaluation.
+  /// The changes for one evaluation.
   struct Rows {
-    /// Of image and text in each double block.
+    /// The changes of image and text in each double block.
     let double: [(image: StreamChanges, text: StreamChanges)]
-    /// Of each single block.
+    /// The change of each single block.
     let single: [ModulatedChange]
-    /// Before the last layer.
+    /// The change before the last layer.
     let last: (scale: [Float], shift: [Float])
   }
 
@@ -22,7 +22,7 @@ final class Flux1Modulation {
   private let last: (scale: RowLinear, shift: RowLinear)
   private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 32)
 
-  /// Layers that stay in the file.
+  /// Creates the layers, whose weights stay in the file.
   init(_ w: WeightScope, _ configuration: Flux1Configuration) {
     let width = configuration.width
     self.width = width

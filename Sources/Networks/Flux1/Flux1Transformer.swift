@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// What a prompt becomes for a Flux.1 transformer: its embedded tokens, and its encoding as a whole.
+/// A prompt as the input of a Flux.1 transformer: its embedded tokens, and its pooled encoding.
 public struct Flux1Context: NetworkContext {
   /// `[1, 1, tokens, width]`.
   let tokens: Tensor
@@ -10,8 +10,8 @@ public struct Flux1Context: NetworkContext {
   public let identity = ContextIdentity()
 }
 
-/// The transformer of Flux.1: blocks with weights for text and image each, then blocks over both. Each has a modulation of its
-/// own.
+/// The transformer of Flux.1: blocks with separate weights for text and image, then blocks over both together. Each block has
+/// its own modulation.
 ///
 /// Source: Black Forest Labs' flux, and `FluxTransformer2DModel` of the diffusers library.
 public final class Flux1Transformer: DenoisingNetwork {
@@ -23,19 +23,19 @@ public final class Flux1Transformer: DenoisingNetwork {
   private let singleBlocks: [ParallelBlock]
   private let output: Linear
   private let compute: Compute
-  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
   private var rotation: (height: Int, width: Int, text: Int, table: RotaryTable)?
 
-  /// False: what dev reads is not `cfg_scale`.
+  /// Always false: the guidance scale that dev reads is not `cfg_scale`.
   public var readsGuidance: Bool { false }
 
-  /// Reads every weight of the network but those of the modulation.
+  /// Reads all weights of the network except those of the modulation.
   ///
   /// - Parameters:
   ///   - w: The network's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: Flux1Configuration, compute: Compute) throws {
     self.configuration = configuration
@@ -61,7 +61,7 @@ public final class Flux1Transformer: DenoisingNetwork {
   ///
   /// - Parameters:
   ///   - context: T5's output, `[1, 1, tokens, context width]`.
-  ///   - pooled: CLIP-L's encoding of the text as a whole.
+  ///   - pooled: CLIP-L's pooled encoding of the text.
   /// - Returns: The context.
   public func prepare(_ context: Tensor, pooled: [Float]) -> Flux1Context {
     Flux1Context(tokens: contextEmbedder.forward(compute.converted(context), compute.unquantized), pooled: pooled)
@@ -78,10 +78,10 @@ public final class Flux1Transformer: DenoisingNetwork {
   ///   - latents: `[batch, height, width, channels]` in fp32, with even sides. A single latent is used for all contexts.
   ///   - timestep: 1000 times the noise level.
   ///   - contexts: One for each image of the batch; their lengths may differ.
-  ///   - guidance: What the network was distilled for; ignored by schnell.
+  ///   - guidance: The guidance scale as an input of the network; ignored by schnell.
   ///   - options: Ignored: there are no convolutions, and tokens are not merged.
   /// - Returns: `[batch, height, width, channels]` in fp32.
-  /// - Throws: `WeightError` if the modulation cannot be read, and what the machine's interruption throws.
+  /// - Throws: `WeightError` if the modulation cannot be read, and the error of the machine's interruption.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [Flux1Context], guidance: Float = 3.5,
     options: NetworkOptions = NetworkOptions()
@@ -115,7 +115,7 @@ public final class Flux1Transformer: DenoisingNetwork {
       velocity, height: latent.height, width: latent.width, order: .channelFirst, factor: 1)
   }
 
-  /// The angles of text tokens, which are at the origin, then of the image's.
+  /// The angles of the text tokens, which are at the origin, followed by those of the image tokens.
   private func table(height: Int, width: Int, text: Int) -> RotaryTable {
     if let rotation, (rotation.height, rotation.width, rotation.text) == (height, width, text) { return rotation.table }
     var positions = Array(repeating: [0, 0, 0], count: text)

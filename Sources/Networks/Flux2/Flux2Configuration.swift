@@ -4,19 +4,19 @@ import Weights
 
 /// The sizes of a FLUX.2 transformer. The default is klein 4B.
 public struct Flux2Configuration: Hashable, Sendable {
-  /// Channels of the latent, each position of which is a token.
+  /// Channels of the latent; each latent pixel is a token.
   public var latentChannels = 128
   /// Width of the text encoding.
   public var contextWidth = 7680
   /// Attention heads.
   public var heads = 24
-  /// How many numbers of a head each axis of positions turns: time, row, column, index in the text.
+  /// How many channels of a head each axis of positions rotates: time, row, column, index in the text.
   public var axes = [32, 32, 32, 32]
   /// The base of the frequencies.
   public var theta = 2000.0
-  /// Blocks with weights of their own for text and image.
+  /// Blocks with separate weights for text and image.
   public var doubleBlocks = 5
-  /// Blocks over both.
+  /// Blocks over text and image together.
   public var singleBlocks = 20
   /// Channels of the hidden layers.
   public var feedForwardWidth = 9216
@@ -24,21 +24,21 @@ public struct Flux2Configuration: Hashable, Sendable {
   /// FLUX.2 klein 4B.
   public init() {}
 
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth: Int { axes.reduce(0, +) }
   /// Channels of a token.
   public var width: Int { heads * headWidth }
-  /// Numbers that the noise level is embedded in.
+  /// The number of values that the noise level is first embedded as.
   static let timeWidth = 256
   /// Added to variances and mean squares.
   static let epsilon: Float = 1e-6
 
-  /// A block with weights of its own for text and image.
+  /// A block with separate weights for text and image.
   var doubleBlock: JointBlock.Sizes {
     JointBlock.Sizes(width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: true)
   }
 
-  /// A block over both.
+  /// A block over text and image together.
   var singleBlock: ParallelBlock.Sizes {
     ParallelBlock.Sizes(
       width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, isGated: true, names: .flux2)
@@ -46,8 +46,8 @@ public struct Flux2Configuration: Hashable, Sendable {
 }
 
 extension Flux2Configuration: NetworkConfiguration {
-  /// All tensors of the network. Names are the diffusers library's, but queries, keys, values and hidden layers of single blocks
-  /// are tensors of their own, and so are both halves of the last modulation.
+  /// All tensors of the network. Names are those of the diffusers library, except that the queries, keys, values and hidden
+  /// layers of single blocks are separate tensors, and so are the halves of the last modulation.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
     list.matrix("x_embedder", latentChannels, width)
@@ -65,12 +65,13 @@ extension Flux2Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks but the first ones; not what runs once per prompt or noise level, nor the first and last layer.
+  /// The matrices of all blocks except the first of each kind; not the layers that run once for each prompt or noise level, nor
+  /// the first and last layer.
   public static func isQuantized(_ tensor: String) -> Bool {
     QuantizedBlocks.contain(tensor, of: "transformer_blocks", "single_transformer_blocks")
   }
 
-  /// What turns the noise level into changes of the blocks.
+  /// The layers that turn the noise level into the modulation of the blocks.
   public static func staysInFile(_ tensor: String) -> Bool {
     ["time_guidance_embed.", "double_stream_modulation", "single_stream_modulation.", "norm_out."].contains {
       tensor.hasPrefix($0)
@@ -79,23 +80,23 @@ extension Flux2Configuration: NetworkConfiguration {
 }
 
 extension Flux2Configuration: DenoiserConfiguration {
-  /// 1: tokens are the positions of the latent.
+  /// 1: each latent pixel is a token.
   public var latentStep: Int { 1 }
-  /// False: klein has no guidance as an input.
+  /// Always false: guidance is not an input of klein.
   public var readsGuidance: Bool { false }
 
-  /// Bytes that one evaluation works in: both streams, the three projections and the attention of all tokens, packed keys and
-  /// values, and the hidden layer of a block of tokens.
+  /// The working memory of one evaluation in bytes: both streams, the three projections and the attention of all tokens, packed
+  /// keys and values, and the hidden layer for a block of tokens.
   public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
     let tokens = height * width + Self.textTokens
     let hidden = min(tokens, Compute.tokensInBlock) * 3 * feedForwardWidth
     return (tokens * (11 * self.width + feedForwardWidth) + hidden) * elementType.size
   }
 
-  /// The text tokens of a prompt of ordinary length, filling included.
+  /// The text tokens of a prompt of typical length, including padding.
   static let textTokens = 512
 
-  /// Bytes of the embedded context of a prompt of ordinary length.
+  /// The size in bytes of the embedded context of a prompt of typical length.
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
@@ -149,7 +150,7 @@ extension Flux2Configuration: TransformerConfiguration {
     }
   }
 
-  /// Sizes by name, for reports.
+  /// The sizes by name, for reports.
   public var sizes: [(name: String, values: [Int])] {
     [
       ("hidden_size", [width]), ("num_attention_heads", [heads]), ("num_layers", [doubleBlocks]),

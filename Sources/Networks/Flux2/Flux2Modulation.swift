@@ -1,16 +1,16 @@
 import Tensors
 import Weights
 
-/// What the noise level changes in every block of a FLUX.2 transformer: shifts, scales and gates, which all double blocks share,
-/// and so do all single blocks.
+/// The modulation of a FLUX.2 transformer's blocks, which depends on the noise level: shifts, scales and gates. All double
+/// blocks share one, and so do all single blocks.
 final class Flux2Modulation {
-  /// The changes of a noise level.
+  /// The changes for a noise level.
   struct Rows {
-    /// Of image and text in double blocks.
+    /// The changes of image and text in double blocks.
     let double: (image: StreamChanges, text: StreamChanges)
-    /// Of single blocks.
+    /// The change of single blocks.
     let single: ModulatedChange
-    /// Before the last layer.
+    /// The change before the last layer.
     let last: (scale: [Float], shift: [Float])
   }
 
@@ -22,7 +22,7 @@ final class Flux2Modulation {
   private let last: (scale: RowLinear, shift: RowLinear)
   private let memory = ModulationMemory<Float, Rows>(capacity: 256)
 
-  /// Layers that stay in the file.
+  /// Creates the layers, whose weights stay in the file.
   init(_ w: WeightScope, width: Int) {
     self.width = width
     var names: [String] = []

@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// What a prompt becomes for a FLUX.2 transformer: its embedded tokens.
+/// A prompt as the input of a FLUX.2 transformer: its embedded tokens.
 public struct Flux2Context: NetworkContext {
   /// `[1, 1, tokens, width]`.
   let tokens: Tensor
@@ -9,8 +9,8 @@ public struct Flux2Context: NetworkContext {
   public let identity = ContextIdentity()
 }
 
-/// The transformer of FLUX.2 klein: blocks with weights for text and image each, then blocks over both, all modulated by the
-/// noise level alone.
+/// The transformer of FLUX.2 klein: blocks with separate weights for text and image, then blocks over both together. Their
+/// modulation depends only on the noise level.
 ///
 /// Source: Black Forest Labs' flux2, and `Flux2Transformer2DModel` of the diffusers library.
 public final class Flux2Transformer: DenoisingNetwork {
@@ -22,19 +22,19 @@ public final class Flux2Transformer: DenoisingNetwork {
   private let singleBlocks: [ParallelBlock]
   private let output: Linear
   private let compute: Compute
-  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
   private var rotation: (height: Int, width: Int, text: Int, table: RotaryTable)?
 
-  /// False: klein has no guidance as an input.
+  /// Always false: guidance is not an input of klein.
   public var readsGuidance: Bool { false }
 
-  /// Reads every weight of the network but those of the modulation.
+  /// Reads all weights of the network except those of the modulation.
   ///
   /// - Parameters:
   ///   - w: The network's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: Flux2Configuration, compute: Compute) throws {
     self.configuration = configuration
@@ -76,7 +76,7 @@ public final class Flux2Transformer: DenoisingNetwork {
   ///   - guidance: Ignored.
   ///   - options: Ignored: there are no convolutions, and tokens are not merged.
   /// - Returns: `[batch, height, width, channels]` in fp32.
-  /// - Throws: `WeightError` if the modulation cannot be read, and what the machine's interruption throws.
+  /// - Throws: `WeightError` if the modulation cannot be read, and the error of the machine's interruption.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [Flux2Context], guidance: Float = 1,
     options: NetworkOptions = NetworkOptions()
@@ -106,7 +106,7 @@ public final class Flux2Transformer: DenoisingNetwork {
     return output.forward(last, as: .fp32, compute.unquantized)
   }
 
-  /// The angles of text tokens, then of the image's: positions are time, row, column and index in the text.
+  /// The angles of text tokens, followed by those of image tokens. Positions are time, row, column and index in the text.
   private func table(height: Int, width: Int, text: Int) -> RotaryTable {
     if let rotation, (rotation.height, rotation.width, rotation.text) == (height, width, text) { return rotation.table }
     var positions = (0..<text).map { [0, 0, 0, $0] }

@@ -2,15 +2,15 @@ import TensorFiles
 import Text
 import Weights
 
-/// What a file of tensors holds if it is not a whole model. The names of its tensors give the kind, and the loader of that kind
-/// the rest.
+/// Finds out what a file of tensors contains if it is not a whole model. The names of its tensors show the kind, and the loader
+/// for that kind finds the rest.
 struct ModelGuess {
   var kind = ModelReport.Kind.other
   var family: String?
   var layout: String?
   /// The networks that an adapter changes, or the whole file.
   var parts: [ModelReport.Part] = []
-  /// What is wrong with the file's tensors.
+  /// The problems with the file's tensors.
   var findings: [WeightAudit.Finding] = []
   /// Why the file cannot be used.
   var refusal: WeightError?
@@ -94,12 +94,12 @@ struct ModelGuess {
     let tensors = file.tensors
     if tensors.keys.contains(where: { $0.hasPrefix("string_to_param.") || $0 == "emb_params" }) { return true }
     if tensors["clip_l"] != nil || tensors["clip_g"] != nil { return true }
-    // diffusers writes one tensor, whose name is the word to use in prompts.
+    // diffusers writes one tensor, whose name is the word for prompts.
     guard tensors.count == 1, let tensor = tensors.values.first else { return false }
     return (1...2).contains(tensor.shape.count) && !tensor.name.contains(".")
   }
 
-  /// By the widths of the text encoders.
+  /// The families, by the widths of their text encoders.
   private static let families = [
     [768]: "Stable Diffusion 1.x", [1024]: "Stable Diffusion 2.x", [768, 1280]: "Stable Diffusion XL",
     [1280]: "the refiner of Stable Diffusion XL",

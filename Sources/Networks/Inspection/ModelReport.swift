@@ -1,15 +1,15 @@
 import TensorFiles
 import Weights
 
-/// What a model file is, by its list of tensors alone, whether this version runs it or not.
+/// What a model file is, found only from its list of tensors, even if this version does not run it.
 public struct ModelReport: Sendable {
   /// The kind of file.
   public enum Kind: String, Sendable, CaseIterable {
     /// A whole model: UNet, text encoders and usually a VAE.
     case checkpoint
-    /// A UNet alone, which text encoders of another file complete.
+    /// A UNet without text encoders, which another file provides.
     case unet = "UNet"
-    /// A VAE alone.
+    /// A VAE without the rest of a model.
     case vae = "VAE"
     /// A small decoder that replaces a VAE's.
     case taesd = "TAESD"
@@ -25,9 +25,9 @@ public struct ModelReport: Sendable {
     case other
   }
 
-  /// One network, or one part of the file.
+  /// One network, or another part of the file.
   public struct Part: Sendable {
-    /// Its name: `unet`, `text_encoder`, `vae` and so on.
+    /// The name: `unet`, `text_encoder`, `vae` and so on.
     public var name: String
     /// Number of tensors.
     public var tensorCount: Int
@@ -35,7 +35,7 @@ public struct ModelReport: Sendable {
     public var parameterCount: Int
     /// The types of the parameters, the most frequent first.
     public var elementTypes: [(type: StoredElementType, count: Int)]
-    /// Its sizes, under diffusers names.
+    /// The sizes, under the names of diffusers.
     public var sizes: [(name: String, values: [Int])]
     /// For an adapter: the number of modules of each kind.
     public var modules: [(name: String, count: Int)] = []
@@ -49,19 +49,19 @@ public struct ModelReport: Sendable {
   public let container: TensorFile.Container?
   /// The content of the file.
   public let kind: Kind
-  /// What people call the architecture, such as `Stable Diffusion 1.x`; nil if it is not known.
+  /// The name of the architecture for messages, such as `Stable Diffusion 1.x`; nil if it is not known.
   public var family: String?
-  /// What users should know about how the files were understood; empty if there is no doubt.
+  /// Information for users about how the files were understood; empty if there is no doubt.
   public var remarks: [String] = []
-  /// Whose names the tensors have.
+  /// Which program's names the tensors have.
   public var layout: String?
   /// What the UNet predicts; nil if the files do not state it.
   public var prediction: String?
-  /// Which file or tensor states it.
+  /// The file or tensor that states the prediction.
   public var predictionSource: String?
   /// The noise schedule of the training; nil for that of Stable Diffusion.
   public var noise: String?
-  /// The file beside a checkpoint that replaces its VAE, unless the settings name one; nil if there is none.
+  /// The file next to a checkpoint that replaces its VAE, unless the settings name another; nil if there is none.
   public var companionVAE: String?
   /// The networks of a checkpoint, or the file as a whole.
   public var parts: [Part] = []
@@ -73,7 +73,7 @@ public struct ModelReport: Sendable {
   public var refusal: String?
   /// The file's metadata.
   public var metadata: [String: String] = [:]
-  /// Computes the digest; nil for other files than models and VAEs.
+  /// The archive, which computes the digest; nil for files that are neither models nor VAEs.
   public var archive: Archive?
 
   /// The state of a VAE's encoder.
@@ -100,7 +100,7 @@ public struct ModelReport: Sendable {
     case model(ModelArchive)
     /// A VAE.
     case vae(VAEArchive)
-    /// A transformer, and what completes it.
+    /// A transformer, and the files that complete it.
     case transformer(TransformerArchive)
   }
 
@@ -118,7 +118,7 @@ public struct ModelReport: Sendable {
       }
       return
     } catch {
-      // A checkpoint that does not run has a VAE that does, but the checkpoint was meant.
+      // The VAE of an unsupported checkpoint may be supported, but the user means the checkpoint.
       let isCheckpoint = file.map { ModelFiles.hasUNet($0) } ?? ModelFiles.hasUNet(inFolder: path)
       if !isCheckpoint, let vae = try? ModelArchive.openVAE(path: path) {
         self.init(vae, file)
@@ -132,7 +132,7 @@ public struct ModelReport: Sendable {
     }
   }
 
-  /// A folder with a checkpoint that does not run.
+  /// Reports a folder with an unsupported checkpoint.
   private init(folder path: String, refusal error: WeightError) {
     self.path = path
     container = nil
@@ -165,7 +165,7 @@ public struct ModelReport: Sendable {
       parts.append(Part("decoder", decoder.weights, decoder.configuration.sizes))
     }
     audit = model.audit()
-    // A run with a VAE of its own needs only the rest.
+    // A run that names another VAE needs only the rest.
     refusal = audit.isClean ? nil : "\(audit)"
     metadata = file?.metadata ?? [:]
     archive = .model(model)
@@ -188,8 +188,8 @@ public struct ModelReport: Sendable {
     }
     audit = findings
     refusal = audit.isClean ? nil : "\(audit)"
-    if !model.hasVAE { remarks.append("a VAE in a file of its own completes it") }
-    if model.textEncoders.isEmpty { remarks.append("a text encoder in a file of its own completes it") }
+    if !model.hasVAE { remarks.append("it needs a VAE in a separate file") }
+    if model.textEncoders.isEmpty { remarks.append("it needs a text encoder in a separate file") }
     metadata = file?.metadata ?? [:]
     archive = .transformer(model)
   }
@@ -252,7 +252,7 @@ extension ModelReport.Part {
 }
 
 extension StoredElementType {
-  /// Whether values of this type are weights rather than positions or flags.
+  /// Whether values of this type are weights, not positions or flags.
   fileprivate var hasFractions: Bool {
     switch self {
     case .bool, .u8, .i8, .i16, .u16, .i32, .u32, .i64, .u64: false

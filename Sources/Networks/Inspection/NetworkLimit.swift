@@ -1,6 +1,6 @@
 import Weights
 
-/// Sizes larger than those of any real network, so that a hostile file causes an error instead of exhausting memory.
+/// Limits that are larger than in any real network, so that a hostile file causes an error instead of exhausting the memory.
 enum NetworkLimit {
   static let blocks = 1...16
   static let layers = 1...16

@@ -1,31 +1,32 @@
 import Tensors
 
-/// The network that a family of models samples with: a latent at a noise level in, a prediction out.
+/// The network that a family of models samples with: its input is a latent at a noise level, its output a prediction.
 ///
-/// A family conforms its own network (a UNet, a transformer). What the prediction means is for the family's `Prediction`.
+/// Each family conforms its own network (a UNet, a transformer) to it. What the prediction means is decided by the family's
+/// `Prediction`.
 public protocol DenoisingNetwork: AnyObject {
-  /// What a prompt becomes for this network. It is made once per prompt, so it holds everything that does not depend on the
-  /// step.
+  /// A prompt as the input of this network. It is made once for each prompt, so it contains everything that does not depend on
+  /// the step.
   associatedtype Context: NetworkContext
-  /// What the network's deep layers computed for one image, to be reused at later steps; `Never` if it has no such layers.
+  /// The results of the network's deep layers for one image, which later steps can reuse; `Never` if it has no such layers.
   associatedtype Features = Never
 
-  /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
+  /// Whether the guidance scale is an input of the network. Then no guidance is applied to its output.
   var readsGuidance: Bool { get }
 
-  /// How many layers `NetworkOptions.skippedLayers` may leave out; 0 if the network always runs all of them.
+  /// The number of layers that `NetworkOptions.skippedLayers` may select; 0 if the network always runs all of them.
   var skippableLayers: Int { get }
 
   /// Evaluates the network for a batch of latents.
   ///
   /// - Parameters:
   ///   - latents: `[batch, height, width, channels]` in fp32. A single latent is used for all contexts.
-  ///   - timestep: As the family's training schedule counts; may be fractional.
+  ///   - timestep: The timestep, as counted by the family's training schedule; may be fractional.
   ///   - contexts: One for each image of the batch; their lengths may differ.
-  ///   - guidance: The guidance scale, for networks that read it.
-  ///   - options: How the image changes the network.
+  ///   - guidance: The guidance scale, for networks that take it as an input.
+  ///   - options: The settings of the image that change the network.
   /// - Returns: `[batch, height, width, channels]` in fp32.
-  /// - Throws: `WeightError` if weights that stay in the file cannot be read, and what the machine's interruption throws.
+  /// - Throws: `WeightError` if weights that stay in the file cannot be read, and the error of the machine's interruption.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
   ) throws -> Tensor
@@ -43,21 +44,21 @@ public protocol DenoisingNetwork: AnyObject {
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
   ) throws -> (output: Tensor, features: [Features])
 
-  /// Evaluates the shallow layers only; the deep layers' features are those of an earlier step.
+  /// Evaluates only the shallow layers; the deep layers' features come from an earlier step.
   func forward(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions,
     reusing features: [Features]
   ) throws -> Tensor
 
   /// Called in each evaluation with the input of the network's last layers, `[contexts, height, width, channels]` of any
-  /// element type; nil if that is not wanted.
+  /// element type; nil if it is not needed.
   var lateFeatures: ((Tensor) -> Void)? { get set }
 
-  /// Evaluates the last layers alone.
+  /// Evaluates only the last layers.
   ///
   /// - Parameters:
-  ///   - features: What `lateFeatures` is given, in the element type of activations.
-  ///   - options: How the image changes the network.
+  ///   - features: The argument of `lateFeatures`, in the element type of activations.
+  ///   - options: The settings of the image that change the network.
   /// - Returns: `[contexts, height, width, channels]` in fp32.
   func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor
 }
@@ -69,18 +70,18 @@ extension DenoisingNetwork {
   /// 0: the network always runs all of its layers.
   public var skippableLayers: Int { 0 }
 
-  /// Nil: a network that does not give its late features is computed in every call.
+  /// nil: a network that does not provide its late features is computed in every call.
   public var lateFeatures: ((Tensor) -> Void)? {
     get { nil }
     set {}
   }
 
-  /// The features themselves, as if there were no last layers.
+  /// The features themselves, because there are no last layers.
   public func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor { features }
 }
 
 extension DenoisingNetwork where Features == Never {
-  /// Evaluates the network, which has no features to keep.
+  /// Evaluates the network; there are no features to keep.
   public func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [Context], guidance: Float, options: NetworkOptions
   ) throws -> (output: Tensor, features: [Never]) {
@@ -112,11 +113,11 @@ public struct ExpectedCall<Context> {
 
 /// What a prompt becomes for a denoising network.
 public protocol NetworkContext {
-  /// Who holds the identity can compare contexts without keeping their memory.
+  /// Allows contexts to be compared without keeping their memory.
   var identity: ContextIdentity { get }
 }
 
-/// Tells a context from all others that this process has made, even after that context is gone.
+/// Distinguishes a context from all others that this process has made, even after that context has been released.
 public final class ContextIdentity: Hashable, Sendable {
   /// A new identity, equal to no other.
   public init() {}
@@ -126,16 +127,16 @@ public final class ContextIdentity: Hashable, Sendable {
   public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
-/// How an image changes the network that it is sampled with.
+/// The settings of an image that change the network.
 public struct NetworkOptions: Hashable, Sendable {
-  /// What convolutions see beyond the edges: circular for images that tile.
+  /// The values beyond the edges in convolutions: circular for images that tile.
   public var padding: ConvolutionPadding
-  /// The fraction of tokens that is merged in self-attention, from 0 to 0.9: an approximation.
+  /// The fraction of tokens that are merged in self-attention, from 0 to 0.9: an approximation.
   public var tokenMergingRatio: Double
-  /// The layers that are left out, for skip-layer guidance, counted from 0.
+  /// The layers to skip for skip-layer guidance, counted from 0.
   public var skippedLayers: Set<Int>
 
-  /// By default, the network as it was trained.
+  /// Creates options; the defaults are the network as it was trained.
   public init(padding: ConvolutionPadding = .zeros, tokenMergingRatio: Double = 0, skippedLayers: Set<Int> = []) {
     self.padding = padding
     self.tokenMergingRatio = tokenMergingRatio
@@ -144,7 +145,7 @@ public struct NetworkOptions: Hashable, Sendable {
 }
 
 extension DenoiserConfiguration {
-  /// 0: the network does not give its late features.
+  /// 0: the network does not provide its late features.
   public func lateFeatureBytes(height: Int, width: Int) -> Int { 0 }
 }
 
@@ -152,24 +153,24 @@ extension DenoiserConfiguration {
 public protocol DenoiserConfiguration: NetworkConfiguration {
   /// Channels of the latents.
   var latentChannels: Int { get }
-  /// What both sides of a latent must be multiples of so that no map inside the network has an odd size when it is halved.
+  /// Both sides of a latent must be multiples of this, so that no feature map has an odd size when it is halved.
   var latentStep: Int { get }
   /// Whether the guidance scale is an input of the network.
   var readsGuidance: Bool { get }
 
-  /// Bytes that one evaluation works in.
+  /// The working memory of one evaluation in bytes.
   ///
   /// - Parameters:
-  ///   - height: Of the latent.
-  ///   - width: Of the latent.
-  ///   - images: Of the batch.
-  ///   - elementType: Of activations.
+  ///   - height: The height of the latent.
+  ///   - width: The width of the latent.
+  ///   - images: The number of images in the batch.
+  ///   - elementType: The element type of activations.
   /// - Returns: An upper estimate.
   func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int
 
-  /// Bytes of the late features of one image in fp32; 0 if the network does not give them.
+  /// The size in bytes of the late features of one image in fp32; 0 if the network does not provide them.
   func lateFeatureBytes(height: Int, width: Int) -> Int
 
-  /// Bytes of the context of a prompt of ordinary length.
+  /// The size in bytes of the context of a prompt of typical length.
   func contextBytes(elementType: ElementType) -> Int
 }

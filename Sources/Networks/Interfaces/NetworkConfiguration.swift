@@ -3,7 +3,7 @@ import Weights
 
 /// The sizes of a network. They determine which tensors it has, and how much memory it needs.
 public protocol NetworkConfiguration: Hashable, Sendable {
-  /// All tensors of the network by diffusers names, which loading is audited against.
+  /// All tensors of the network, with their diffusers names; loading is audited against them.
   var expectedTensors: [ExpectedTensor] { get }
 
   /// Whether a matrix is kept in 8 bits when the network runs in int8.
@@ -12,7 +12,7 @@ public protocol NetworkConfiguration: Hashable, Sendable {
   /// - Returns: False by default.
   static func isQuantized(_ tensor: String) -> Bool
 
-  /// Whether a tensor is read from its file whenever it is needed, and takes no memory.
+  /// Whether a tensor is read from its file whenever it is needed, and is not kept in memory.
   ///
   /// - Parameter tensor: The tensor's name.
   /// - Returns: False by default.
@@ -23,21 +23,20 @@ extension NetworkConfiguration {
   /// Number of parameters in all tensors.
   public var parameterCount: Int { expectedTensors.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 
-  /// False: only networks that run in int8 say otherwise.
+  /// False by default.
   public static func isQuantized(_ tensor: String) -> Bool { false }
 
-  /// False: layers hold their weights.
+  /// False by default.
   public static func staysInFile(_ tensor: String) -> Bool { false }
 
-  /// Bytes of the packed weights, biases and norms.
+  /// The size of the packed weights, biases and norms in bytes.
   ///
-  /// This must not depend on the machine: how weights are packed is decided by it, and that decides the last digits of
-  /// images.
+  /// It must not depend on the machine, because it decides how weights are packed, and that decides the last digits of images.
   ///
   /// - Parameters:
-  ///   - precision: Of the matrices.
-  ///   - packing: Of the convolutions.
-  /// - Returns: An estimate, a little too high.
+  ///   - precision: The precision of the matrices.
+  ///   - packing: The packing of the convolutions.
+  /// - Returns: An estimate, slightly too high.
   public func weightBytes(_ precision: Precision, _ packing: WeightPacking) -> Int {
     expectedTensors.reduce(0) { sum, tensor in
       let shape = tensor.shape
@@ -50,7 +49,8 @@ extension NetworkConfiguration {
             inputs: shape[1], outputs: shape[0], step: step, elementType: precision.elementType, packing: packing
           ).positions
       }
-      // Panels of 32 outputs, with inputs in pairs; in int8 inputs in fours, and a scale and a sum per output and position.
+      // Panels of 32 outputs, with inputs in pairs. In int8: inputs in groups of four, and a scale and a sum for each output
+      // and position.
       let outputs = (shape[0] + 31) / 32 * 32
       if precision == .int8, Self.isQuantized(tensor.name) {
         return sum + outputs * positions * ((shape[1] + 3) / 4 * 4 + 8)

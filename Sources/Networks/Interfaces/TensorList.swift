@@ -14,7 +14,7 @@ struct TensorList {
     if hasBias { add("\(name).bias", outWidth) }
   }
 
-  /// A linear layer without bias, or a table with a row for each of `outWidth` numbers.
+  /// A linear layer without bias, or a table with `outWidth` rows.
   mutating func matrix(_ name: String, _ inWidth: Int, _ outWidth: Int) {
     add("\(name).weight", outWidth, inWidth)
   }
@@ -27,13 +27,13 @@ struct TensorList {
   /// The scale of a norm without a shift.
   mutating func scale(_ name: String, _ channels: Int) { vector("\(name).weight", channels) }
 
-  /// Numbers under a whole name.
+  /// A vector; `name` is the whole name.
   mutating func vector(_ name: String, _ count: Int) { add(name, count) }
 
-  /// Numbers of any shape under a whole name.
+  /// A tensor of any shape; `name` is the whole name.
   mutating func tensor(_ name: String, _ shape: [Int]) { tensors.append(ExpectedTensor(name, shape)) }
 
-  /// Rows of numbers under a whole name.
+  /// A table; `name` is the whole name.
   mutating func table(_ name: String, _ rows: Int, _ width: Int) { add(name, rows, width) }
 
   mutating func resnet(_ name: String, _ inChannels: Int, _ outChannels: Int, timeWidth: Int? = nil) {

@@ -15,7 +15,7 @@ public final class Convolution2D {
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
   ///   - step: 1, or 2 to halve the image.
-  ///   - start: The row and column of the first pixel that is convolved: 0, or 1 with a step of 2.
+  ///   - start: The row and column of the first centre pixel: 0, or 1 with a step of 2.
   ///   - hasBias: Whether the layer has a bias.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
@@ -42,7 +42,7 @@ public final class Convolution2D {
   ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
   ///   - residual: Added to the result.
   ///   - elementType: The element type of the result; by default `x`'s.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func forward(
     _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute

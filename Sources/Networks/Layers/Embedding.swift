@@ -5,7 +5,7 @@ import Weights
 public struct Embedding {
   /// The number of rows.
   public let count: Int
-  /// Floats in a row.
+  /// The number of floats in a row.
   public let width: Int
   private let table: Patched<[Float]>
 
@@ -13,8 +13,8 @@ public struct Embedding {
   ///
   /// - Parameters:
   ///   - w: The weights of this layer.
-  ///   - count: Rows.
-  ///   - width: Floats in a row.
+  ///   - count: The number of rows.
+  ///   - width: The number of floats in a row.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, count: Int, width: Int) throws {
     table = try Patched(w, ["weight"]) { () throws(WeightError) in try w.floats("weight", shape: [count, width]) }

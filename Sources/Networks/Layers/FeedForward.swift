@@ -5,7 +5,7 @@ import Weights
 public final class FeedForward {
   private let name: String
   private let expand: Linear
-  /// Whether `expand` multiplies by the gates itself.
+  /// Whether `expand` also applies the gates.
   private let isFused: Bool
   private let contract: Linear
 
@@ -13,7 +13,7 @@ public final class FeedForward {
   ///
   /// - Parameters:
   ///   - w: The weights of this layer.
-  ///   - channels: Input and output channels; there are four times as many inside.
+  ///   - channels: Input and output channels; the hidden layer has four times as many.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, compute: Compute) throws {
@@ -29,7 +29,7 @@ public final class FeedForward {
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
   ///   - residual: Added to the result.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, residual: Tensor, _ compute: Compute) -> Tensor {
     let expanded = expand.forward(x, compute)

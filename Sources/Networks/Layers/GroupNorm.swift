@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Group normalisation, with the activation after it in the same pass.
+/// Group normalisation, followed by an activation in the same pass.
 public struct GroupNorm {
   private let name: String
   private let factors: Patched<(gamma: [Float], beta: [Float])>
@@ -31,7 +31,7 @@ public struct GroupNorm {
   ///   - x: `[batch, height, width, channels]`.
   ///   - activation: The activation.
   ///   - border: The border of the result: 1 if a 3x3 convolution reads it.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, activation: Activation, border: Int, _ compute: Compute) -> Tensor {
     let (gamma, beta) = factors.value

@@ -13,8 +13,8 @@ public final class Linear {
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
   ///   - hasBias: Whether the layer has a bias.
-  ///   - isGated: Whether there are weights for twice as many outputs, x and gates, which become x · gelu(gate) in the same
-  ///     product; only for quantised weights.
+  ///   - isGated: Whether there are weights for twice as many outputs, x and gates; the product then computes x · gelu(gate).
+  ///     Only for quantised weights.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(

@@ -20,7 +20,7 @@ public struct AttentionNames: Sendable {
     query: "q_proj", key: "k_proj", value: "v_proj", output: "out_proj", hasInputBias: true)
 }
 
-/// Attention of every pixel or token to a sequence: to its own, or to the context.
+/// Attention from every pixel or token to a sequence: to its own, or to the context.
 public final class MultiHeadAttention {
   private let name: String
   private let heads: Int
@@ -35,7 +35,7 @@ public final class MultiHeadAttention {
   ///   - w: The weights of this layer.
   ///   - channels: Channels of the pixels; a multiple of `heads`.
   ///   - sourceChannels: Channels of the sequence that is attended to.
-  ///   - heads: How many heads share the channels.
+  ///   - heads: The number of heads that share the channels.
   ///   - names: The names of the projections.
   ///   - compute: The kernels to pack for.
   ///   - sourceCompute: The kernels to pack the keys' and values' weights for; by default `compute`.
@@ -67,14 +67,14 @@ public final class MultiHeadAttention {
     }
   }
 
-  /// Attends to keys and values from `keysValues`.
+  /// Attention to keys and values from `keysValues`.
   ///
   /// - Parameters:
   ///   - x: The queries' source, `[batch, height, width, channels]`. A single image counts as a batch of equal images.
   ///   - sources: One for each image of the batch.
   ///   - mask: Which keys a query sees.
-  ///   - residual: Added to the result; of `x`'s shape.
-  ///   - compute: What to compute on.
+  ///   - residual: Added to the result; a tensor of `x`'s shape.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
     _ x: Tensor, _ sources: [KeysValues], mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute
@@ -93,13 +93,13 @@ public final class MultiHeadAttention {
     return output.forward(attended, residual: residual.map { compute.repeated($0, sources.count) }, compute)
   }
 
-  /// Attends to itself.
+  /// Self-attention.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
   ///   - mask: Which keys a query sees.
   ///   - residual: Added to the result.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, mask: AttentionMask = .none, residual: Tensor?, _ compute: Compute) -> Tensor {
     let input = LinearInput(x)

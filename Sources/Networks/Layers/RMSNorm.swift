@@ -12,7 +12,7 @@ public struct RMSNorm {
   ///
   /// - Parameters:
   ///   - w: The weights of this layer.
-  ///   - channels: Channels of a token, or numbers of a head.
+  ///   - channels: The channels of a token or of a head.
   ///   - epsilon: Added to the mean square.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, channels: Int, epsilon: Float) throws {
@@ -28,9 +28,9 @@ public struct RMSNorm {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - scale: Multiplies the norm's own scale of each channel; nil for 1.
-  ///   - residual: Added to the result; of `x`'s shape.
-  ///   - compute: What to compute on.
+  ///   - scale: A factor for the norm's own scale of each channel; nil for 1.
+  ///   - residual: Added to the result; a tensor of `x`'s shape.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, scale: [Float]? = nil, residual: Tensor? = nil, _ compute: Compute) -> Tensor {
     let gamma = scale.map { zip($0, factors.value).map(*) } ?? factors.value

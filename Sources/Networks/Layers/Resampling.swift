@@ -64,11 +64,11 @@ public final class Upsample {
   ///   - x: `[batch, height, width, channels]`.
   ///   - height: The height of the result: twice `x`'s, or one less if `Downsample` rounded up.
   ///   - width: The width of the result.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, height, width, channels]`.
   ///
-  /// As in the webui, the convolution always sees the doubled image, and its output is resized. At these sizes, nearest
-  /// neighbours amount to dropping the last row or column.
+  /// As in the webui, the convolution always reads the doubled image, and its output is resized. At these sizes,
+  /// nearest-neighbour resizing only drops the last row or column.
   public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
     let doubled = compute.measured(name, .copy, x) {
       compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1)

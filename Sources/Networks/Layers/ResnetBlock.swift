@@ -1,9 +1,9 @@
 import Tensors
 import Weights
 
-/// Two convolutions, each after a norm and an activation, with the timestep added in between, and a shortcut past them.
+/// Two convolutions, each after a norm and an activation; the timestep is added between them, and a shortcut leads around them.
 ///
-/// Source: He et al. 2016, arXiv:1603.05027, as Ho et al. 2020, arXiv:2006.11239, use it.
+/// Source: He et al. 2016, arXiv:1603.05027, as used by Ho et al. 2020, arXiv:2006.11239.
 public final class ResnetBlock {
   private let norm1: GroupNorm
   private let conv1: Convolution2D
@@ -19,7 +19,7 @@ public final class ResnetBlock {
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
   ///   - timeWidth: The width of the timestep embedding; nil in a VAE.
-  ///   - groups: The norms' groups of channels.
+  ///   - groups: The number of groups of the norms.
   ///   - epsilon: Added to the norms' variances.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
@@ -45,7 +45,7 @@ public final class ResnetBlock {
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]`.
   ///   - time: The activated timestep embedding, `[1, 1, 1, time width]`, or one for each image; nil in a VAE.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, height, width, outputs]`.
   public func forward(_ x: Tensor, time: Tensor? = nil, _ compute: Compute) -> Tensor {
     let vector = time.flatMap { time in timeProjection?.forward(time, as: .fp32, compute) }

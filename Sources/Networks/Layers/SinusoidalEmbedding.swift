@@ -1,8 +1,8 @@
 import Glibc
 
-/// A number as sines and cosines of many frequencies: Vaswani et al. 2017, arXiv:1706.03762.
+/// Embeds a number as sines and cosines of many frequencies: Vaswani et al. 2017, arXiv:1706.03762.
 ///
-/// Each step is rounded to 32 bits, as in PyTorch: angles reach thousands of radians, where the rounding shows.
+/// Each step is rounded to 32 bits, as in PyTorch: angles reach thousands of radians, where rounding is noticeable.
 public enum SinusoidalEmbedding {
   /// Cosines, then sines, of the number times 10000^(-i / half): the embedding of timesteps and image sizes.
   ///
@@ -22,8 +22,8 @@ public enum SinusoidalEmbedding {
     return waves
   }
 
-  /// Sines, then cosines, of 1000 · (scale - 1), for models with the guidance scale as an input: Meng et al. 2023,
-  /// arXiv:2210.03142, in the order of diffusers' latent consistency models.
+  /// Sines, then cosines, of 1000 · (scale - 1): the embedding of the guidance scale, for models that take it as an input (Meng
+  /// et al. 2023, arXiv:2210.03142), in the order of diffusers' latent consistency models.
   ///
   /// - Parameters:
   ///   - scale: The guidance scale.

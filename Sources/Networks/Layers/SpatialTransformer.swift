@@ -17,8 +17,8 @@ public final class SpatialTransformer {
   ///   - contextWidth: Channels of a token of the context.
   ///   - heads: Heads of each attention layer.
   ///   - depth: The number of blocks.
-  ///   - groups: The norm's groups of channels.
-  ///   - attendsToTextOnly: Whether the first attention of each block reads the context too.
+  ///   - groups: The number of groups of the norm.
+  ///   - attendsToTextOnly: Whether the first attention of each block also reads the context.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(
@@ -45,11 +45,11 @@ public final class SpatialTransformer {
   /// Applies the transformer.
   ///
   /// - Parameters:
-  ///   - x: `[batch, height, width, channels]`. A single image counts as a batch of equal images, which begin to differ at
-  ///     the first cross-attention.
+  ///   - x: `[batch, height, width, channels]`. A single image counts as a batch of equal images, which become different at the
+  ///     first cross-attention.
   ///   - contexts: The result of `prepare` for each image of the batch.
-  ///   - merging: Which tokens to merge in self-attention; nil to merge none.
-  ///   - compute: What to compute on.
+  ///   - merging: The token merging of self-attention; nil for none.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, height, width, channels]`.
   public func forward(
     _ x: Tensor, contexts: [[TransformerContext]], merging: TokenMerging? = nil, _ compute: Compute

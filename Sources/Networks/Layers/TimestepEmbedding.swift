@@ -32,13 +32,13 @@ public final class TimestepEmbedding {
     layers = try VectorEmbedding(w, inputs: waves, width: width, compute: compute)
   }
 
-  /// Embeds one timestep for a batch of images. In floats, because it takes no time and affects every block.
+  /// Embeds one timestep for a batch of images. In float32, because it takes no time and affects every block.
   ///
   /// - Parameters:
   ///   - timestep: 0 to 999; fractions are allowed.
   ///   - scale: The guidance scale, for networks with that input.
-  ///   - vectors: For each image `[1, 1, 1, width]`, added to the embedding; may be empty.
-  ///   - compute: What to compute on.
+  ///   - vectors: For each image, a vector `[1, 1, 1, width]` that is added to the embedding; may be empty.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[1, 1, 1, width]`, or one for each of `vectors`, with the activation that every block needs.
   public func forward(timestep: Float, guidance scale: Float = 1, vectors: [Tensor] = [], _ compute: Compute) -> Tensor
   {

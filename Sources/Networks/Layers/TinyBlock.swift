@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Three convolutions, each followed by an activation, with a shortcut past them and no norms: the block of TAESD.
+/// The block of TAESD: three convolutions, each followed by an activation, without norms and with a shortcut around them.
 public final class TinyBlock {
   private let convolutions: [Convolution2D]
 
@@ -22,7 +22,7 @@ public final class TinyBlock {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: A tensor of `x`'s shape.
   public func forward(_ x: Tensor, _ compute: Compute) -> Tensor {
     var h = x

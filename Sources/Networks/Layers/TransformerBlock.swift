@@ -3,7 +3,7 @@ import Weights
 
 /// The keys and values of a context for one transformer block.
 public struct TransformerContext {
-  /// For the first attention, in networks where it reads the context too.
+  /// For the first attention, in networks where it also reads the context.
   let first: KeysValues?
   /// For the second attention.
   let second: KeysValues
@@ -26,7 +26,7 @@ public final class TransformerBlock {
   ///   - channels: Channels of a pixel.
   ///   - contextWidth: Channels of a token of the context.
   ///   - heads: Heads of both attention layers.
-  ///   - attendsToTextOnly: Whether the first attention reads the context, and not the pixels.
+  ///   - attendsToTextOnly: Whether the first attention reads the context instead of the pixels.
   ///   - compute: The kernels to pack for.
   /// - Throws: `WeightError`.
   public init(

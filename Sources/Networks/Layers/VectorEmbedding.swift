@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Two linear layers around an activation, which turn a vector into something to add to the timestep's embedding.
+/// Two linear layers with an activation between them; the result for a vector is added to the timestep's embedding.
 public final class VectorEmbedding {
   private let linear1: Linear
   private let linear2: Linear
@@ -23,7 +23,7 @@ public final class VectorEmbedding {
   ///
   /// - Parameters:
   ///   - vector: `[1, 1, 1, inputs]`.
-  ///   - compute: What to compute on.
+  ///   - compute: The machine and numerics to use.
   /// - Returns: `[1, 1, 1, width]`.
   public func forward(_ vector: Tensor, _ compute: Compute) -> Tensor {
     let x = linear1.forward(vector, compute)

@@ -26,7 +26,7 @@ extension WeightScope {
   ) throws(WeightError) -> PanelMatrix {
     let weight = try tensor(name, shape: shape)
     let isPatched = patch(name) != nil
-    // Adapters change weights, so such layers are packed from the file. What the file stores small enough needs no copy.
+    // Layers that adapters change are packed from the file. Weights that are already small in the file need no copy.
     let isKept =
       layer.taps == 1 && weight.keptForm(inputs: shape[1], compute.precision, compute.storage) != nil
     let copy = isPatched || isKept ? nil : packedNetwork(compute)
@@ -42,7 +42,8 @@ extension WeightScope {
     return matrix
   }
 
-  /// Copies of this network's packed weights; nil if there are none, or if it is so small that packing takes no time.
+  /// The copies of this network's packed weights; nil if there are none, or if the network is so small that packing takes no
+  /// time.
   private func packedNetwork(_ compute: Compute) -> PackedNetwork? {
     guard let copies = compute.machine.packedCopies, let digest = store.contentDigest else { return nil }
     let prefix = store.filePrefix.filter { $0.isLetter || $0.isNumber || $0 == "." || $0 == "_" }
@@ -71,8 +72,8 @@ extension WeightScope {
 }
 
 extension StoredTensor {
-  /// A linear layer's weights as the file has them; nil if they must be packed, because the compute asks for that, because they are
-  /// not smaller, or because one of them is NaN or infinite, which packing reports by name.
+  /// A linear layer's weights in the form of the file; nil if they must be packed. That is the case if the compute requests it,
+  /// if they are not smaller, or if one of them is NaN or infinite, which packing reports by name.
   fileprivate func kept(
     shape: [Int], bias: [Float]?, layer: PanelMatrix.Layer, compute: Compute
   ) throws(WeightError) -> PanelMatrix? {
@@ -87,7 +88,7 @@ extension StoredTensor {
         read: { (rows, destination) throws(TensorFileError) in try readBytes(rows: rows, into: destination) }))
   }
 
-  /// The form in which a linear layer keeps this tensor; nil if it packs it.
+  /// The form in which a linear layer keeps this tensor; nil if it packs the tensor.
   func keptForm(inputs: Int, _ precision: Precision, _ storage: WeightStorage) -> StoredWeights? {
     guard storage == .kept, hasWholeRows, let form = StoredWeights(elementType),
       form.isSmaller(inputs: inputs, than: precision), let scale = rowFactors,
@@ -104,7 +105,7 @@ extension StoredTensor {
 }
 
 extension StoredWeights {
-  /// The products' name of a file's element type; nil if they cannot unpack it.
+  /// The form of weights for a file's element type; nil if products cannot unpack it.
   init?(_ elementType: StoredElementType) {
     switch elementType {
     case .q4_0: self = .q4_0
@@ -122,13 +123,14 @@ extension StoredWeights {
 }
 
 extension WeightStore {
-  /// Bytes of a network's weights in memory as its layers hold them, an estimate that is a little too high.
+  /// The size in bytes of a network's weights in memory, in the form in which its layers store them: an estimate, slightly too
+  /// high.
   ///
   /// - Parameters:
   ///   - tensors: The tensors of the network.
-  ///   - precision: Of its linear layers.
-  ///   - storage: How linear layers hold their weights. Convolutions are packed; of those this counts nine positions.
-  /// - Returns: Bytes.
+  ///   - precision: The precision of its linear layers.
+  ///   - storage: How linear layers store their weights. Convolutions are packed; for those, nine positions are counted.
+  /// - Returns: The size in bytes.
   public func weightBytes(of tensors: [ExpectedTensor], _ precision: Precision, _ storage: WeightStorage) -> Int {
     tensors.reduce(0) { sum, tensor in
       let shape = tensor.shape

@@ -4,23 +4,23 @@ import Weights
 
 /// The sizes of a Stable Diffusion 3 transformer (MMDiT, MMDiT-X). The default is Stable Diffusion 3 medium.
 public struct SD3Configuration: Hashable, Sendable {
-  /// Channels of the latent, of which squares of 2x2 are tokens.
+  /// Channels of the latent; squares of 2x2 latent pixels are tokens.
   public var latentChannels = 16
   /// Width of the text encoding.
   public var contextWidth = 4096
-  /// Width of the encoding of the text as a whole.
+  /// Width of the pooled encoding of the text.
   public var pooledWidth = 2048
   /// Attention heads.
   public var heads = 24
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth = 64
   /// Blocks.
   public var layers = 24
-  /// The blocks in which the image also attends to itself alone.
+  /// The blocks in which the image has a second attention, only to itself.
   public var dualLayers: Set<Int> = []
   /// Whether queries and keys are normalised head by head.
   public var hasNorms = false
-  /// The side of the table of positions, in tokens.
+  /// The side of the position table, in tokens.
   public var positionSide = 192
 
   /// Stable Diffusion 3 medium.
@@ -30,10 +30,10 @@ public struct SD3Configuration: Hashable, Sendable {
   public var width: Int { heads * headWidth }
   /// Channels of the hidden layers.
   public var feedForwardWidth: Int { 4 * width }
-  /// Numbers that the noise level is embedded in.
+  /// The number of values that the noise level is first embedded as.
   static let timeWidth = 256
 
-  /// What a block consists of.
+  /// The sizes and parts of a block.
   func sizes(ofBlock block: Int) -> JointBlock.Sizes {
     JointBlock.Sizes(
       width: width, headWidth: headWidth, feedForwardWidth: feedForwardWidth, hasNorms: hasNorms,
@@ -42,8 +42,8 @@ public struct SD3Configuration: Hashable, Sendable {
 }
 
 extension SD3Configuration: NetworkConfiguration {
-  /// All tensors of the network. Names are the diffusers library's, but both halves of the last modulation of text and image are
-  /// tensors of their own.
+  /// All tensors of the network. Names are those of the diffusers library, except that the halves of the last modulations of
+  /// text and image are separate tensors.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
     list.tensor("pos_embed.pos_embed", [1, positionSide * positionSide, width])
@@ -70,13 +70,13 @@ extension SD3Configuration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks but the first; not what runs once per noise level.
+  /// The matrices of all blocks except the first; not the layers that run once for each noise level.
   public static func isQuantized(_ tensor: String) -> Bool {
     QuantizedBlocks.contain(tensor, of: "transformer_blocks") && !staysInFile(tensor)
   }
 
-  /// The table of positions, of which the middle is read, and what turns the noise level and the text as a whole into changes of the
-  /// blocks.
+  /// The position table, of which only the middle is read, and the layers that turn the noise level and the pooled text into
+  /// the modulation of the blocks.
   public static func staysInFile(_ tensor: String) -> Bool {
     tensor == "pos_embed.pos_embed" || tensor.hasPrefix("time_text_embed.") || tensor.hasPrefix("norm_out.")
       || tensor.contains(".norm1")
@@ -86,20 +86,20 @@ extension SD3Configuration: NetworkConfiguration {
 extension SD3Configuration: DenoiserConfiguration {
   /// 2: tokens are squares of 2x2.
   public var latentStep: Int { 2 }
-  /// False: guidance is not an input.
+  /// Always false: guidance is not an input.
   public var readsGuidance: Bool { false }
 
-  /// Bytes that one evaluation works in, as ``Flux2Configuration`` counts them.
+  /// The working memory of one evaluation in bytes, as ``Flux2Configuration`` counts them.
   public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
     let tokens = height * width / 4 + Self.textTokens
     let hidden = min(tokens, Compute.tokensInBlock) * 2 * feedForwardWidth
     return (tokens * 14 * self.width + hidden) * elementType.size
   }
 
-  /// The text tokens of a prompt of ordinary length.
+  /// The text tokens of a prompt of typical length.
   private static let textTokens = 154
 
-  /// Bytes of the embedded context of a prompt of ordinary length.
+  /// The size in bytes of the embedded context of a prompt of typical length.
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
@@ -137,15 +137,15 @@ extension SD3Configuration: TransformerConfiguration {
         expected: "a multiple of \(headWidth), the width of a head")
     }
     heads = width / headWidth
-    let places = root.shape(of: "pos_embed.pos_embed")?.dropFirst().first ?? positionSide * positionSide
+    let rowCount = root.shape(of: "pos_embed.pos_embed")?.dropFirst().first ?? positionSide * positionSide
     positionSide = Int(Double(places).squareRoot())
     guard positionSide > 0, positionSide * positionSide == places else {
       throw .configuration(
-        path: path, key: "rows of pos_embed", found: "\(places)", expected: "a square, such as 36864")
+        path: path, key: "rows of pos_embed", found: "\(rowCount)", expected: "a square, such as 36864")
     }
   }
 
-  /// Sizes by name, for reports.
+  /// The sizes by name, for reports.
   public var sizes: [(name: String, values: [Int])] {
     [
       ("hidden_size", [width]), ("num_attention_heads", [heads]), ("num_layers", [layers]),

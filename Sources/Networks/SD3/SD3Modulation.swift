@@ -1,13 +1,13 @@
 import Tensors
 import Weights
 
-/// What the noise level and the text as a whole change in the blocks of a Stable Diffusion 3 transformer.
+/// The modulation of a Stable Diffusion 3 transformer's blocks, which depends on the noise level and the pooled text.
 final class SD3Modulation {
-  /// The changes of one evaluation.
+  /// The changes for one evaluation.
   struct Rows {
-    /// Of image and text in each block.
+    /// The changes of image and text in each block.
     let blocks: [(image: StreamChanges, text: StreamChanges)]
-    /// Before the last layer.
+    /// The change before the last layer.
     let last: ModulatedChange
   }
 
@@ -20,7 +20,7 @@ final class SD3Modulation {
   private let last: (scale: RowLinear, shift: RowLinear)
   private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 64)
 
-  /// Layers that stay in the file.
+  /// Creates the layers, whose weights stay in the file.
   init(_ w: WeightScope, _ configuration: SD3Configuration) {
     self.configuration = configuration
     let (width, layers) = (configuration.width, configuration.layers)

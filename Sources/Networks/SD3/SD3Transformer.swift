@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// What a prompt becomes for a Stable Diffusion 3 transformer: its embedded tokens, and its encoding as a whole.
+/// A prompt as the input of a Stable Diffusion 3 transformer: its embedded tokens, and its pooled encoding.
 public struct SD3Context: NetworkContext {
   /// `[1, 1, tokens, width]`.
   let tokens: Tensor
@@ -23,21 +23,21 @@ public final class SD3Transformer: DenoisingNetwork {
   private let blocks: [JointBlock]
   private let output: Linear
   private let compute: Compute
-  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
   private var middle: (height: Int, width: Int, rows: Tensor)?
 
-  /// False: guidance is not an input.
+  /// Always false: guidance is not an input.
   public var readsGuidance: Bool { false }
-  /// All of them.
+  /// All layers.
   public var skippableLayers: Int { configuration.layers }
 
-  /// Reads every weight of the network but those of the modulation and the table of positions.
+  /// Reads all weights of the network except those of the modulation and of the position table.
   ///
   /// - Parameters:
   ///   - w: The network's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: SD3Configuration, compute: Compute) throws {
     self.configuration = configuration
@@ -47,7 +47,7 @@ public final class SD3Transformer: DenoisingNetwork {
     let (width, channels) = (configuration.width, configuration.latentChannels)
     let embedder = w["pos_embed.proj"]
     imageEmbedder = try Patched(embedder, ["weight", "bias"]) { () throws(WeightError) in
-      // A convolution of 2x2 with a step of 2 is a linear layer of squares.
+      // A convolution of 2x2 with a step of 2 is a linear layer over squares.
       PanelMatrix(
         weights: try embedder.floats("weight", shape: [width, channels, 2, 2]),
         bias: try embedder.floats("bias", shape: [width]), outputs: width, inputs: 4 * channels, layer: .linear,
@@ -69,7 +69,7 @@ public final class SD3Transformer: DenoisingNetwork {
   ///
   /// - Parameters:
   ///   - context: The encoders' output, `[1, 1, tokens, context width]`.
-  ///   - pooled: The encoding of the text as a whole.
+  ///   - pooled: The pooled encoding of the text.
   /// - Returns: The context.
   public func prepare(_ context: Tensor, pooled: [Float]) -> SD3Context {
     SD3Context(tokens: contextEmbedder.forward(compute.converted(context), compute.unquantized), pooled: pooled)
@@ -87,10 +87,11 @@ public final class SD3Transformer: DenoisingNetwork {
   ///   - timestep: 1000 times the noise level.
   ///   - contexts: One for each image of the batch; their lengths may differ.
   ///   - guidance: Ignored.
-  ///   - options: Which blocks are left out; there are no convolutions, and tokens are not merged.
+  ///   - options: The blocks to skip; the other options are ignored, because there are no convolutions and tokens are not
+  ///     merged.
   /// - Returns: `[batch, height, width, channels]` in fp32.
-  /// - Throws: `WeightError` if weights that stay in the file cannot be read, `.configuration` for a latent that is larger than the
-  ///   table of positions, and what the machine's interruption throws.
+  /// - Throws: `WeightError` if weights that stay in the file cannot be read; `.configuration` for a latent that is larger than
+  ///   the position table; and the error of the machine's interruption.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [SD3Context], guidance: Float = 1,
     options: NetworkOptions = NetworkOptions()
@@ -116,7 +117,7 @@ public final class SD3Transformer: DenoisingNetwork {
     return precise.unpatched(velocity, height: latent.height, width: latent.width, order: .rowFirst, factor: 1)
   }
 
-  /// The middle of the table of positions.
+  /// The middle of the position table.
   private func table(height: Int, width: Int) throws -> Tensor {
     if let middle, (middle.height, middle.width) == (height, width) { return middle.rows }
     let rows = try positions.middle(height: height, width: width, precise)
@@ -125,7 +126,7 @@ public final class SD3Transformer: DenoisingNetwork {
   }
 }
 
-/// A square table of positions that stays in its file.
+/// A square position table that stays in its file.
 private struct StoredTable {
   private let scope: WeightScope
   private let name: String

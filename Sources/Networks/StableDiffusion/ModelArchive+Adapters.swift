@@ -1,14 +1,14 @@
 import Weights
 
 extension ModelArchive {
-  /// The stores of the networks that adapters change: first the UNet's, then the text encoders'.
+  /// The stores of the networks that adapters change: first the UNet's, then those of the text encoders.
   public var adaptedStores: [WeightStore] { [unet.weights.store] + textEncoders.map(\.weights.store) }
 
   /// Finds the layers that adapters change; their files may use any naming.
   ///
   /// - Parameter files: The adapters.
-  /// - Returns: A match for each file; networks are counted as in `adaptedStores`.
-  /// - Throws: `WeightError.adapter` for one that is not for this model.
+  /// - Returns: A match for each file; networks are numbered as in `adaptedStores`.
+  /// - Throws: `WeightError.adapter` for an adapter that is not for this model.
   public func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] {
     var names = AdapterNames()
     let configuration = unet.configuration

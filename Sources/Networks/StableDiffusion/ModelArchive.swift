@@ -1,7 +1,7 @@
 import TensorFiles
 import Weights
 
-/// A Stable Diffusion model's files: their networks, the networks' sizes, and where each weight is.
+/// The files of a Stable Diffusion model: its networks, their sizes, and where each weight is.
 ///
 /// Opening maps the files and reads headers and configurations. Weights are read when layers need them.
 ///
@@ -38,32 +38,31 @@ public struct ModelArchive: Sendable {
   public let path: String
   /// The architecture.
   public let family: ModelFamily
-  /// What users should know about how the files were understood; empty if there is no doubt.
+  /// Information for users about how the files were understood; empty if there is no doubt.
   public let remarks: [String]
   /// How the tensors are named and distributed over files.
   public let layout: ModelLayout
   /// The UNet.
   public let unet: Network<UNetConfiguration>
-  /// The CLIP text encoders, in the order of the family's; names count from `embeddings`, `encoder` and
-  /// `final_layer_norm`.
+  /// The CLIP text encoders, in the order of the family; names start at `embeddings`, `encoder` and `final_layer_norm`.
   public let textEncoders: [Network<CLIPConfiguration>]
   /// The VAE, under `decoder` and `post_quant_conv`; nil in checkpoints without one.
   public let vae: Network<VAEConfiguration>?
-  /// The VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none. It has an audit of its own, because few
+  /// The VAE's encoder, under `encoder` and `quant_conv`; nil if the files have none. It is audited separately, because few
   /// images need it.
   public let vaeEncoder: Network<VAEEncoderConfiguration>?
   /// A small decoder that a folder has instead of a VAE; nil in most models.
   public let tinyDecoder: Network<TinyDecoderConfiguration>?
-  /// What the UNet predicts, from a folder's `scheduler/scheduler_config.json`, the configuration beside a single file, its
-  /// marker `v_pred` or its metadata; nil if the files do not state it.
+  /// What the UNet predicts; nil if the files do not state it. It comes from a folder's `scheduler/scheduler_config.json`, or
+  /// from the configuration next to a single file, its marker `v_pred` or its metadata.
   public let predictionType: TrainedPrediction?
-  /// Which file or tensor states it.
+  /// The file or tensor that states the prediction.
   public let predictionSource: String?
   /// The noise schedule of the training.
   public let noise: TrainingNoise
   /// The folders of the model's own CLIP vocabulary, one for each text encoder that has one.
   public let tokenizerFolders: [String]
-  /// How many values each number of the UNet's vector is embedded in; 0 in families without that input.
+  /// How many values each number in the UNet's vector is embedded as; 0 in families without that input.
   public let vectorNumberWidth: Int
   private let files: [String]
   private let unread: WeightAudit
@@ -73,15 +72,16 @@ public struct ModelArchive: Sendable {
   ///
   /// - Parameters:
   ///   - path: The file or folder.
-  ///   - textEncoder: A model whose text encoders are used instead of its own, and whose VAE is used if it has none.
-  /// - Returns: The archive. Missing tensors are found by `audit()`.
+  ///   - textEncoder: A model whose text encoders are used instead of the first model's own; its VAE is used if the first model
+  ///     has none.
+  /// - Returns: The archive. Use `audit()` to find missing tensors.
   /// - Throws: `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and `.configuration` for
   ///   settings that are not supported.
   public static func open(path: String, textEncoder: String? = nil) throws(WeightError) -> ModelArchive {
     try ModelArchive(try ModelFiles.open(path: path, textEncoder: textEncoder))
   }
 
-  /// Opens a VAE that replaces a checkpoint's own: a file in either layout, whose names may begin with `first_stage_model.`, or
+  /// Opens a VAE that replaces a checkpoint's own: a file in either layout, whose names may start with `first_stage_model.`, or
   /// a diffusers folder.
   ///
   /// Throws as `open(path:)` does.
@@ -162,11 +162,11 @@ public struct ModelArchive: Sendable {
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
-  /// What else changes the model's images besides its files' contents and its family, for the identity of images; nil for most
-  /// models. It lists only what the first version ignored, so that images of all other models keep their identity.
+  /// What affects the model's images besides its family and the contents of its files, for image ids; nil for most models. It
+  /// lists only what the first version of this program ignored, so that images of all other models keep their ids.
   ///
-  /// - Parameter usesPrediction: Whether `predictionType` counts, because the settings do not replace it.
-  /// - Returns: A text that two models share only if they are used in the same way.
+  /// - Parameter usesPrediction: Whether `predictionType` is used; false if the settings replace it.
+  /// - Returns: A text that is equal for two models only if they are used in the same way.
   public func variant(usesPrediction: Bool) -> String? {
     var parts: [String] = []
     if usesPrediction, isPredictionNew, let predictionType { parts.append(predictionType.rawValue) }
@@ -179,7 +179,7 @@ public struct ModelArchive: Sendable {
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
 
-  /// Whether another model can continue with this one's latents: they have the same channels and scale.
+  /// Whether another model can continue with this model's latents: they must have the same channels and scale.
   public func hasLatents(of other: ModelArchive) -> Bool {
     unet.configuration.inChannels == other.unet.configuration.inChannels
       && family.latentScale == other.family.latentScale
@@ -200,7 +200,8 @@ public struct ModelArchive: Sendable {
     }
   }
 
-  /// Throws `TensorFileError.changed` if a file was written to since the model was opened, see `WeightStore.requireUnchanged()`.
+  /// Throws `TensorFileError.changed` if a file was written to after the model was opened, see
+  /// `WeightStore.requireUnchanged()`.
   public func requireUnchanged() throws(TensorFileError) {
     try unet.weights.store.requireUnchanged()
     for textEncoder in textEncoders { try textEncoder.weights.store.requireUnchanged() }
@@ -208,7 +209,7 @@ public struct ModelArchive: Sendable {
     try tinyDecoder?.weights.store.requireUnchanged()
   }
 
-  /// The VAE's decoder, or the small one that replaces it; nil in checkpoints without one.
+  /// The VAE's decoder, or the small decoder that replaces it; nil in checkpoints without one.
   public var decoderFiles: DecoderFiles? {
     if let tinyDecoder { return DecoderFiles(tinyDecoder) }
     return vae.map {
@@ -219,9 +220,9 @@ public struct ModelArchive: Sendable {
   /// The VAE's encoder; nil if the files have none.
   public var encoderFiles: EncoderFiles? { vaeEncoder.map(EncoderFiles.init) }
 
-  /// Finds all missing, misshapen and unread tensors of the model, from headers alone.
+  /// Finds all missing, misshapen and unread tensors of the model, reading only headers.
   ///
-  /// With a separate VAE, the model's own is not checked.
+  /// If a separate VAE is used, the model's own VAE is not checked.
   public func audit(vae choice: VAEChoice = .own) -> WeightAudit {
     var audit = unread.merged(with: unet.audit())
     for textEncoder in textEncoders { audit = audit.merged(with: textEncoder.audit()) }
@@ -230,7 +231,7 @@ public struct ModelArchive: Sendable {
     return audit
   }
 
-  /// Whose VAE decodes the images.
+  /// Which VAE decodes the images.
   public enum VAEChoice: Sendable {
     /// The model's own.
     case own

@@ -2,12 +2,11 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// A table with a row for each token that stays in its file: a text needs a few hundred rows of a table that may have a
-/// gigabyte.
+/// A table with a row for each token, which stays in its file: a text needs a few hundred rows of a table of up to a gigabyte.
 struct FiledEmbedding {
   private let table: StoredTensor
 
-  /// A table of `count` rows of `width` numbers. Throws `WeightError`.
+  /// Creates a table of `count` rows of `width` numbers. Throws `WeightError`.
   init(_ w: WeightScope, count: Int, width: Int) throws(WeightError) {
     table = try w.tensor("weight", shape: [count, width])
   }
@@ -20,7 +19,7 @@ struct FiledEmbedding {
       guard (0..<count).contains(Int(id)) else {
         throw .configuration(
           path: table.path, key: "rows of \(table.name)", found: "\(count)",
-          expected: "more than \(id), an id of the tokenizer; the tokenizer is of another model")
+          expected: "more than \(id), an id of the tokenizer; the tokenizer belongs to another model")
       }
       let first = Int(id) * width
       try WeightError.wrapping(try table.read(elements: first..<first + width, into: x.pixel(0, 0, index)))

@@ -1,7 +1,7 @@
 import JSON
 import Weights
 
-/// The sizes of a Qwen3; everything else about its arithmetic is fixed. The default is Qwen3-4B.
+/// The sizes of a Qwen3; everything else in its computation is fixed. The default is Qwen3-4B.
 public struct Qwen3Configuration: Hashable, Sendable {
   /// Width of the states.
   public var width = 2560
@@ -9,17 +9,17 @@ public struct Qwen3Configuration: Hashable, Sendable {
   public var layerCount = 36
   /// Heads of the queries.
   public var headCount = 32
-  /// Heads of the keys and values; neighbouring heads of the queries share one.
+  /// Heads of the keys and values; consecutive heads of the queries share one.
   public var keyHeadCount = 8
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth = 128
   /// Width inside the feed-forward networks.
   public var mlpWidth = 9728
-  /// Rows of the table of tokens.
+  /// Rows of the token table.
   public var vocabularySize = 151_936
   /// Added to the mean square in norms.
   public var normEpsilon: Float = 1e-6
-  /// The base of the frequencies that turn queries and keys.
+  /// The base of the frequencies for rotating queries and keys.
   public var ropeTheta = 1_000_000.0
 
   /// Qwen3-4B.
@@ -27,7 +27,7 @@ public struct Qwen3Configuration: Hashable, Sendable {
 }
 
 extension Qwen3Configuration {
-  /// Measures the tensors, and reads what they cannot say from the folder's `config.json`.
+  /// Measures the tensors, and reads what they do not show from the folder's `config.json`.
   ///
   /// - Parameter network: The encoder.
   /// - Throws: `WeightError.configuration` for anything that is not supported.
@@ -86,10 +86,10 @@ extension Qwen3Configuration {
 }
 
 extension Qwen3Configuration: NetworkConfiguration {
-  /// All tensors of the network, the final norm apart, which no family here reads.
+  /// All tensors of the network except for the final norm, which no supported family reads.
   public var expectedTensors: [ExpectedTensor] { tensors(layers: layerCount) }
 
-  /// The tensors that are read to run some layers.
+  /// The tensors that are needed to run some layers.
   public func tensors(layers: Int) -> [ExpectedTensor] {
     var list = [ExpectedTensor("embed_tokens.weight", [vocabularySize, width])]
     for layer in 0..<layers {

@@ -3,31 +3,31 @@ import Weights
 
 /// Qwen3 as a text encoder: Yang et al. 2025, "Qwen3 Technical Report", arXiv:2505.09388.
 ///
-/// Only the layers up to the last one that is wanted are read, one after the other, and each is released before the next. So it
-/// takes the memory of one layer. States between layers are in fp32, whatever the layers compute in.
+/// Layers are read one after the other, up to the last one that is needed, and each is released before the next one is read. So
+/// encoding takes the memory of one layer. States between layers are in fp32, whatever the precision of the layers.
 public struct Qwen3Encoder {
   private let weights: WeightScope
   private let configuration: Qwen3Configuration
   private let compute: Compute
 
-  /// An encoder whose weights are read when a text is encoded.
+  /// Creates an encoder whose weights are read when a text is encoded.
   ///
   /// - Parameters:
   ///   - weights: The encoder's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   public init(_ weights: WeightScope, configuration: Qwen3Configuration, compute: Compute) {
     self.weights = weights
     self.configuration = configuration
     self.compute = compute.unquantized
   }
 
-  /// Encodes texts. Filling is a key for no token.
+  /// Encodes texts. Padding is not a key for any token.
   ///
   /// - Parameters:
   ///   - texts: The texts; none is empty.
-  ///   - layers: After which layers states are wanted, counted from 1, ascending.
-  /// - Returns: For each text the states after each of these layers, `[1, 1, ids, width]` in fp32, without a norm.
+  ///   - layers: The layers after which states are returned, counted from 1, ascending.
+  /// - Returns: For each text, the states after each of these layers, `[1, 1, ids, width]` in fp32, without a norm.
   /// - Throws: `WeightError`.
   public func encode(_ texts: [TokenSequence], layers: [Int]) throws -> [[Tensor]] {
     let table = try FiledEmbedding(
@@ -52,7 +52,7 @@ public struct Qwen3Encoder {
   }
 }
 
-/// Causal attention with grouped heads and a gated perceptron, each with a norm before it and a residual connection.
+/// Causal attention with grouped heads and a gated perceptron, each after a norm and with a residual connection.
 private struct Qwen3Layer {
   private let name: String
   private let configuration: Qwen3Configuration

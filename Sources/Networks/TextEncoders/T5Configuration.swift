@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Weights
 
-/// The sizes of a T5 v1.1 encoder; everything else about its arithmetic is fixed. The default is T5 v1.1 XXL.
+/// The sizes of a T5 v1.1 encoder; everything else in its computation is fixed. The default is T5 v1.1 XXL.
 public struct T5Configuration: Hashable, Sendable {
   /// Width of the states.
   public var width = 4096
@@ -10,15 +10,15 @@ public struct T5Configuration: Hashable, Sendable {
   public var layerCount = 24
   /// Heads of the attention.
   public var headCount = 64
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth = 64
   /// Width inside the feed-forward networks.
   public var mlpWidth = 10240
-  /// Rows of the table of tokens.
+  /// Rows of the token table.
   public var vocabularySize = 32128
-  /// Rows of the table that a bias by distance is taken from.
+  /// Rows of the table that the distance bias is taken from.
   public var bucketCount = 32
-  /// The distance from which on all distances share a row.
+  /// From this distance on, all distances share a row.
   public var bucketDistance = 128
   /// Added to the mean square in norms.
   public var normEpsilon: Float = 1e-6
@@ -36,17 +36,17 @@ public struct T5Configuration: Hashable, Sendable {
     let amount = abs(distance)
     let first = distance > 0 ? half : 0
     if amount < exact { return first + amount }
-    // In single precision and in this order, as in the transformers library: sums next to a whole number decide.
+    // In single precision and in this order, as in the transformers library: sums close to a whole number depend on it.
     let ratio = log(Float(amount) / Float(exact)) / Float(log(Double(bucketDistance) / Double(exact)))
     return first + min(exact + Int(ratio * Float(half - exact)), half - 1)
   }
 }
 
 extension T5Configuration {
-  /// Measures the tensors, and reads what they cannot say from the folder's `config.json`.
+  /// Measures the tensors, and reads what they do not show from the folder's `config.json`.
   ///
   /// - Parameter network: The encoder.
-  /// - Throws: `WeightError.configuration` for anything that is not supported, `.unsupported` for the first version of T5.
+  /// - Throws: `WeightError.configuration` for anything that is not supported; `.unsupported` for the first version of T5.
   init(_ network: ModelFiles.Network) throws(WeightError) {
     self.init()
     let root = network.store.root

@@ -4,29 +4,29 @@ import Weights
 /// The encoder of T5 v1.1: Raffel et al. 2019, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
 /// Transformer", arXiv:1910.10683, with gates (Shazeer 2020, arXiv:2002.05202).
 ///
-/// Layers are read one after the other, and each is released before the next. So it takes the memory of one layer. States
-/// between layers are in fp32, whatever the layers compute in: they exceed what float16 can hold.
+/// Layers are read one after the other, and each is released before the next one is read. So encoding takes the memory of one
+/// layer. States between layers are in fp32, whatever the precision of the layers, because they exceed the range of float16.
 public struct T5Encoder {
   private let weights: WeightScope
   private let configuration: T5Configuration
   private let compute: Compute
 
-  /// An encoder whose weights are read when a text is encoded.
+  /// Creates an encoder whose weights are read when a text is encoded.
   ///
   /// - Parameters:
   ///   - weights: The encoder's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   public init(_ weights: WeightScope, configuration: T5Configuration, compute: Compute) {
     self.weights = weights
     self.configuration = configuration
     self.compute = compute.unquantized
   }
 
-  /// Encodes texts. Filling is a token like others.
+  /// Encodes texts. Padding tokens are treated like all others.
   ///
   /// - Parameter texts: The ids of each text; none is empty.
-  /// - Returns: For each text the normed states after the last layer, `[1, 1, ids, width]` in fp32.
+  /// - Returns: For each text, the normalised states after the last layer, `[1, 1, ids, width]` in fp32.
   /// - Throws: `WeightError`.
   public func encode(_ texts: [[Int32]]) throws -> [Tensor] {
     let table = try FiledEmbedding(weights["shared"], count: configuration.vocabularySize, width: configuration.width)
@@ -43,7 +43,7 @@ public struct T5Encoder {
     return states.map { norm.forward($0, compute) }
   }
 
-  /// The bias of all layers, which the first one has.
+  /// The bias for all layers, which is stored in the first one.
   private func bias(count: Int) throws(WeightError) -> DistanceBias {
     let heads = configuration.headCount
     let table = try weights["block.0.layer.0.SelfAttention.relative_attention_bias"].floats(
@@ -55,7 +55,7 @@ public struct T5Encoder {
   }
 }
 
-/// Attention without a scale and a gated perceptron, each with a norm before it and a residual connection.
+/// Attention without a scale and a gated perceptron, each after a norm and with a residual connection.
 private struct T5Layer {
   private let name: String
   private let configuration: T5Configuration

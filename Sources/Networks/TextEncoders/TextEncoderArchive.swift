@@ -2,13 +2,13 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// A text encoder's files, opened: its sizes, and where each weight is. Weights are read when texts are encoded.
+/// The opened files of a text encoder: its sizes, and where each weight is. Weights are read when texts are encoded.
 public struct TextEncoderArchive: Sendable {
   /// The file or folder.
   public let path: String
   /// Which encoder it is.
   public var kind: TextEncoderKind { file.kind }
-  /// What the names of its tensors begin with in the file.
+  /// The prefix of its tensors' names in the file.
   public var prefix: String { file.prefix }
   private let file: TextEncoderFile
   private let sizes: Sizes
@@ -20,7 +20,7 @@ public struct TextEncoderArchive: Sendable {
     case clip(CLIPShape)
   }
 
-  /// What the tensors of a CLIP show without knowing which family uses it.
+  /// The sizes that the tensors of a CLIP show even if it is unknown which family uses it.
   public struct CLIPShape: Hashable, Sendable {
     /// Width of the states.
     public var width: Int
@@ -30,9 +30,9 @@ public struct TextEncoderArchive: Sendable {
 
   /// Opens all text encoders in a file, or the one in a folder with a `config.json`.
   ///
-  /// - Parameter path: A file in any container, alone or of a whole model, or a folder.
-  /// - Returns: The encoders, sorted by the prefixes of their names; none if there are none.
-  /// - Throws: `WeightError` if the files cannot be read, or hold an encoder that is not supported.
+  /// - Parameter path: A file in any container, with only the encoder or with a whole model, or a folder.
+  /// - Returns: The encoders, sorted by the prefixes of their names; may be empty.
+  /// - Throws: `WeightError` if the files cannot be read, or contain an unsupported encoder.
   public static func open(path: String) throws(WeightError) -> [TextEncoderArchive] {
     try TextEncoderFile.open(path: path).map { file throws(WeightError) in try TextEncoderArchive(file) }
   }
@@ -44,7 +44,7 @@ public struct TextEncoderArchive: Sendable {
     try TextEncoderFile.found(in: file).map { file throws(WeightError) in try TextEncoderArchive(file) }
   }
 
-  /// Whether names of tensors mark an encoder of a kind.
+  /// Whether names of tensors show an encoder of this kind.
   public static func marks(_ kind: TextEncoderKind, _ names: some Collection<String>) -> Bool {
     TextEncoderFile.marks(kind, names)
   }
@@ -74,7 +74,7 @@ public struct TextEncoderArchive: Sendable {
     }
   }
 
-  /// The layers in the files; 0 for a CLIP.
+  /// The number of layers in the files; 0 for a CLIP.
   public var layerCount: Int {
     switch sizes {
     case .qwen3(let configuration): configuration.layerCount
@@ -83,7 +83,7 @@ public struct TextEncoderArchive: Sendable {
     }
   }
 
-  /// Rows of the table of tokens.
+  /// The rows of the token table.
   public var vocabularySize: Int {
     switch sizes {
     case .qwen3(let configuration): configuration.vocabularySize
@@ -92,18 +92,18 @@ public struct TextEncoderArchive: Sendable {
     }
   }
 
-  /// The shape of a CLIP; nil for other encoders.
+  /// The sizes of a CLIP; nil for other encoders.
   public var clip: CLIPShape? {
     guard case .clip(let shape) = sizes else { return nil }
     return shape
   }
 
-  /// Bytes of memory that encoding takes, weights and activations together: an estimate, a little too high.
+  /// The memory in bytes for encoding, weights and activations together: an estimate, slightly too high.
   ///
   /// - Parameters:
-  ///   - tokens: Tokens of all texts together.
-  ///   - elementType: What layers compute in.
-  /// - Returns: Bytes.
+  ///   - tokens: The number of tokens of all texts together.
+  ///   - elementType: The element type of layers.
+  /// - Returns: The size in bytes.
   public func memoryBytes(tokens: Int, _ elementType: ElementType) -> Int {
     let (layer, row): (Int, Int) =
       switch sizes {
@@ -122,16 +122,16 @@ public struct TextEncoderArchive: Sendable {
     return layer * elementType.size * 9 / 8 + tokens * row
   }
 
-  /// Finds missing and misshapen tensors, from headers alone.
+  /// Finds missing and misshapen tensors, reading only headers.
   ///
-  /// - Parameter layers: How many layers are read; nil for all. A Qwen3 need not have more.
-  /// - Returns: The findings. A CLIP is audited when its family is known.
+  /// - Parameter layers: The number of layers that are read; nil for all. A Qwen3 need not have more.
+  /// - Returns: The findings. A CLIP is audited later, when its family is known.
   public func audit(layers: Int? = nil) -> WeightAudit {
     let store = file.network.store
     switch sizes {
     case .qwen3(let configuration):
       let audit = store.audit(expecting: configuration.tensors(layers: layers ?? configuration.layerCount))
-      // Layers that are not read, the final norm and the head are no fault.
+      // Layers that are not read, the final norm and the head do not matter.
       let expected = Set(configuration.expectedTensors.map(\.name))
       return audit.keeping { finding in
         if case .unread(let name, _) = finding {
@@ -144,7 +144,7 @@ public struct TextEncoderArchive: Sendable {
     }
   }
 
-  /// Whether it is in a GGUF file, which may have the vocabulary too.
+  /// Whether it is in a GGUF file, which may also contain the vocabulary.
   public var isGGUF: Bool { file.container == .gguf }
 
   private func isOptional(_ name: String) -> Bool {
@@ -165,7 +165,7 @@ public struct TextEncoderArchive: Sendable {
 
   /// The sizes and the weights of a CLIP; nil for other encoders.
   ///
-  /// Throws `WeightError.configuration` for one that is not supported.
+  /// Throws `WeightError.configuration` if it is not supported.
   public func clip(
     _ role: ModelFamily.TextEncoder
   ) throws(WeightError) -> (configuration: CLIPConfiguration, weights: WeightScope)? {
@@ -181,6 +181,6 @@ public struct TextEncoderArchive: Sendable {
     file.files.isEmpty ? try cache.sha256(ofFileAt: path) : try cache.sha256(ofFiles: file.files, in: path)
   }
 
-  /// Throws `TensorFileError.changed` if a file was written to since it was opened.
+  /// Throws `TensorFileError.changed` if a file was written to after it was opened.
   public func requireUnchanged() throws(TensorFileError) { try file.requireUnchanged() }
 }

@@ -1,16 +1,16 @@
-/// A text as a language model reads it.
+/// A text as the input of a language model.
 public struct TokenSequence: Hashable, Sendable {
-  /// The ids, filling included.
+  /// The ids, including padding.
   public var ids: [Int32]
-  /// How many of them are tokens; those after them fill the sequence up.
+  /// The number of tokens; the ids after them are padding.
   public var count: Int
 
-  /// A sequence that is filled up to a length, or longer than it.
+  /// Creates a sequence, padded to a length unless it is longer.
   ///
   /// - Parameters:
   ///   - tokens: The tokens.
-  ///   - length: The least length; nil for as many as there are tokens.
-  ///   - filling: The id that fills up.
+  ///   - length: The smallest length; nil for the number of tokens.
+  ///   - filling: The id of padding.
   public init(_ tokens: [Int32], length: Int? = nil, filling: Int32 = 0) {
     count = tokens.count
     ids = tokens + Array(repeating: filling, count: max((length ?? 0) - tokens.count, 0))

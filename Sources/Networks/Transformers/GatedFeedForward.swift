@@ -2,7 +2,7 @@ import Tensors
 import Weights
 
 extension Compute {
-  /// Rows that pass through a wide hidden layer at a time, so that it never exists for all tokens.
+  /// The number of rows that pass through a wide hidden layer at a time, so that it never exists for all tokens.
   static var tokensInBlock: Int { 1024 }
 
   /// Applies `body` to blocks of the tokens of a sequence, one after the other.
@@ -15,7 +15,7 @@ extension Compute {
 
 /// SwiGLU: W2 (SiLU(W1 x) · W3 x), with gates and values in one matrix or in two.
 final class GatedFeedForward {
-  /// Where gates and values are.
+  /// How gates and values are stored.
   private enum Hidden {
     /// In one matrix, the gates first.
     case joined(Linear)

@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// The queries, keys and values of several sequences as one, head by head: attention over text and image tokens together.
+/// The queries, keys and values of several sequences as one, head by head: for attention over text and image tokens together.
 struct JointSequence {
   private let queries: Tensor
   private let keys: Tensor
@@ -9,17 +9,17 @@ struct JointSequence {
   private let headWidth: Int
   private let rotation: RotaryTable?
 
-  /// Room for the tokens of all sequences.
+  /// Allocates memory for the tokens of all sequences.
   ///
   /// - Parameters:
   ///   - rotation: The angles of all tokens.
   ///   - width: Channels of a token, a multiple of the head's.
-  ///   - compute: Where the memory comes from.
+  ///   - compute: Provides the memory.
   init(rotation: RotaryTable, width: Int, _ compute: Compute) {
     self.init(count: rotation.count, headWidth: rotation.headWidth, width: width, rotation: rotation, compute)
   }
 
-  /// The same, where tokens need not have angles.
+  /// The same, for tokens that need not have angles.
   init(count: Int, headWidth: Int, width: Int, rotation: RotaryTable?, _ compute: Compute) {
     func room() -> Tensor { compute.tensor(batch: 1, height: 1, width: count, channels: width) }
     (queries, keys, values) = (room(), room(), room())
@@ -27,13 +27,13 @@ struct JointSequence {
     self.rotation = rotation
   }
 
-  /// Puts the projections of one sequence in. Queries and keys are normalised head by head and turned by their positions.
+  /// Adds the projections of one sequence. Queries and keys are normalised head by head and rotated by their positions.
   ///
   /// - Parameters:
-  ///   - x: The queries, keys and values, `[1, 1, tokens, width]` each; no queries for tokens that do not attend.
-  ///   - norms: Of queries and keys; nil for none.
-  ///   - token: Where the sequence begins.
-  ///   - compute: What to compute on.
+  ///   - x: The queries, keys and values, `[1, 1, tokens, width]` each; without queries for tokens that do not attend.
+  ///   - norms: The norms of queries and keys; nil for none.
+  ///   - token: The index of the sequence's first token.
+  ///   - compute: The machine and numerics to use.
   func put(
     _ x: (query: Tensor?, key: Tensor, value: Tensor), norms: (query: RMSNorm?, key: RMSNorm?), at token: Int,
     _ compute: Compute
@@ -47,7 +47,7 @@ struct JointSequence {
     compute.copyTokens(x.value, into: values, at: token)
   }
 
-  /// Attends from all tokens to all tokens, or from some of them.
+  /// Attention from all tokens, or from some of them, to all tokens.
   ///
   /// - Returns: `[1, 1, tokens, width]`.
   func attended(_ name: String, from tokens: Range<Int>? = nil, _ compute: Compute) -> Tensor {

@@ -1,21 +1,22 @@
 import Tensors
 import Weights
 
-/// Attention over text and image with weights of their own for each, then a feed-forward layer of each: the block of MM-DiT
-/// (Esser et al. 2024, arXiv:2403.03206), in Stable Diffusion 3, Flux.1 and FLUX.2.
+/// Attention over text and image together with separate weights for each, then a feed-forward layer for each: the block of
+/// MM-DiT (Esser et al. 2024, arXiv:2403.03206), used in Stable Diffusion 3, Flux.1 and FLUX.2.
 final class JointBlock {
-  /// What a block consists of.
+  /// The sizes and parts of a block.
   struct Sizes {
     let width: Int
     let headWidth: Int
     let feedForwardWidth: Int
     /// Whether queries and keys are normalised head by head.
     var hasNorms = true
-    /// Whether the image also attends to itself alone.
+    /// Whether the image has a second attention, only to itself.
     var hasSecondAttention = false
-    /// Whether the text ends here: it gives keys and values only.
+    /// Whether the text ends here: then it only provides keys and values.
     var endsText = false
-    /// Whether hidden layers have gates (SwiGLU) and no layer a bias; otherwise they have a GELU, and all layers biases.
+    /// Whether hidden layers have gates (SwiGLU) and no layer has a bias. Otherwise hidden layers have a GELU, and all layers
+    /// have biases.
     var isGated = false
   }
 
@@ -30,8 +31,8 @@ final class JointBlock {
   ///
   /// - Parameters:
   ///   - w: The weights of this block.
-  ///   - sizes: What it consists of.
-  ///   - compute: What it runs on.
+  ///   - sizes: The sizes of the block.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   init(_ w: WeightScope, _ sizes: Sizes, compute: Compute) throws {
     name = w.path
@@ -44,7 +45,7 @@ final class JointBlock {
       ? JointStream.Attention(w["attn2"], sizes, .image, hasQueries: true, hasOutput: true, compute: compute) : nil
   }
 
-  /// Applies the block to `[1, 1, tokens, width]` each. Text comes first in the table of angles.
+  /// Applies the block to text and image, `[1, 1, tokens, width]` each. Text comes first in the table of angles.
   func forward(
     _ image: Tensor, _ text: Tensor, _ changes: (image: StreamChanges, text: StreamChanges), _ table: RotaryTable?
   ) -> (image: Tensor, text: Tensor) {
@@ -90,7 +91,7 @@ private struct JointStream {
       output: "to_add_out", feedForward: "ff_context")
   }
 
-  /// Queries, keys and values of a stream, and what becomes of its part of the attention.
+  /// The queries, keys and values of a stream, and the layer for its part of the attention.
   struct Attention {
     private let query: Linear?
     private let key: Linear

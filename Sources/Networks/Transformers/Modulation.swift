@@ -1,15 +1,15 @@
 import Tensors
 
-/// How one half of a block is changed by the network's inputs besides its tokens.
+/// How the network's inputs besides its tokens change one half of a block.
 struct ModulatedChange {
   /// Added after the norm.
   let shift: [Float]
-  /// What the norm is multiplied by: 1 + scale.
+  /// The norm is multiplied by 1 + scale.
   let scale: [Float]
-  /// What the result is multiplied by before it is added.
+  /// The factor of the result before it is added.
   let gate: [Float]
 
-  /// The change number `index` of rows of shift, scale and gate, each `width` numbers.
+  /// Change number `index` in rows of shift, scale and gate, each with `width` numbers.
   init(_ rows: [Float], _ index: Int, width: Int) {
     func row(_ part: Int) -> ArraySlice<Float> {
       rows[(3 * index + part) * width..<(3 * index + part + 1) * width]
@@ -19,7 +19,7 @@ struct ModulatedChange {
     gate = Array(row(2))
   }
 
-  /// A change before keys and values that nothing follows.
+  /// A change before keys and values only.
   init(scale: [Float], shift: [Float]) {
     self.shift = shift
     self.scale = scale
@@ -30,26 +30,26 @@ struct ModulatedChange {
 /// How a stream is changed in a block.
 struct StreamChanges {
   let attention: ModulatedChange
-  /// Nil for a stream that ends in the block.
+  /// nil for a stream that ends in the block.
   let feedForward: ModulatedChange?
-  /// Of the image's attention to itself, in blocks that have it.
+  /// The change of the image's attention to itself, in blocks that have it.
   let secondAttention: ModulatedChange?
 
-  /// The changes of rows of six or nine times `width` numbers.
+  /// The changes from rows of six or nine times `width` numbers.
   init(_ rows: [Float], width: Int) {
     attention = ModulatedChange(rows, 0, width: width)
     feedForward = ModulatedChange(rows, 1, width: width)
     secondAttention = rows.count >= 9 * width ? ModulatedChange(rows, 2, width: width) : nil
   }
 
-  /// The changes of a stream that gives keys and values only.
+  /// The changes of a stream that only provides keys and values.
   init(keysAndValues change: ModulatedChange) {
     (attention, feedForward, secondAttention) = (change, nil, nil)
   }
 }
 
 extension Compute {
-  /// The layer norm without weights, scaled and shifted.
+  /// The layer norm without weights, then scaled and shifted.
   func modulated(_ x: Tensor, _ change: ModulatedChange) -> Tensor {
     layerNorm(x, gamma: change.scale, beta: change.shift, epsilon: 1e-6)
   }

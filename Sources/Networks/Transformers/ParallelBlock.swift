@@ -3,16 +3,17 @@ import Weights
 
 /// Attention and a feed-forward layer side by side, over text and image together: the single blocks of Flux.1 and FLUX.2.
 final class ParallelBlock {
-  /// What a block consists of.
+  /// The sizes and parts of a block.
   struct Sizes {
     let width: Int
     let headWidth: Int
     let feedForwardWidth: Int
-    /// Whether the hidden layer has gates (SwiGLU) and no layer a bias; otherwise it has a GELU, and all layers biases.
+    /// Whether the hidden layer has gates (SwiGLU) and no layer has a bias. Otherwise it has a GELU, and all layers have
+    /// biases.
     let isGated: Bool
     let names: Names
 
-    /// Rows of the hidden layer's matrix.
+    /// The rows of the hidden layer's matrix.
     fileprivate var hiddenRows: Int { isGated ? 2 * feedForwardWidth : feedForwardWidth }
   }
 
@@ -40,8 +41,8 @@ final class ParallelBlock {
   ///
   /// - Parameters:
   ///   - w: The weights of this block.
-  ///   - sizes: What it consists of.
-  ///   - compute: What it runs on.
+  ///   - sizes: The sizes of the block.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   init(_ w: WeightScope, _ sizes: Sizes, compute: Compute) throws {
     name = w.path
@@ -67,7 +68,7 @@ final class ParallelBlock {
   func forward(_ x: Tensor, _ change: ModulatedChange, _ table: RotaryTable) -> Tensor {
     let (width, hiddenWidth) = (sizes.width, sizes.feedForwardWidth)
     let normal = compute.modulated(x, change)
-    // Attention, then the hidden layer: the inputs of the last product.
+    // The attention's result, then the hidden layer: the inputs of the last product.
     let joint = compute.tensor(batch: 1, height: 1, width: x.pixels, channels: width + hiddenWidth)
     compute.takeHeads(
       attended(normal, table), into: joint, heads: width / table.headWidth, headWidth: table.headWidth)
@@ -85,7 +86,7 @@ final class ParallelBlock {
     return compute.addScaled(output.forward(joint, compute), by: change.gate, to: x)
   }
 
-  /// The attention of all tokens to all tokens; its memory is free afterwards.
+  /// The attention from all tokens to all tokens; its memory is released afterwards.
   private func attended(_ normal: Tensor, _ table: RotaryTable) -> Tensor {
     let sequence = JointSequence(rotation: table, width: sizes.width, compute)
     let input = LinearInput(normal)

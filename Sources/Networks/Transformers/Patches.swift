@@ -1,6 +1,6 @@
 import Tensors
 
-/// The order of the numbers of a square of 2x2 pixels.
+/// The order of the numbers in a square of 2x2 pixels.
 enum PatchOrder {
   /// By row, column and channel.
   case rowFirst
@@ -9,7 +9,7 @@ enum PatchOrder {
 }
 
 extension Compute {
-  /// Cuts a latent into squares of 2x2 pixels.
+  /// Splits a latent into squares of 2x2 pixels.
   ///
   /// - Parameters:
   ///   - latent: `[1, height, width, channels]` in fp32 with even sides.
@@ -22,7 +22,7 @@ extension Compute {
       for column in 0..<width {
         let patch = y.base + (row * width + column) * 4 * channels
         for line in 0..<2 {
-          // Both pixels of a line are neighbours.
+          // Both pixels of a row are next to each other.
           let source = latent.pixel(0, 2 * row + line, 2 * column)
           switch order {
           case .rowFirst: (patch + line * 2 * channels).update(from: source, count: 2 * channels)
@@ -38,14 +38,14 @@ extension Compute {
     return y
   }
 
-  /// Puts squares of 2x2 pixels together, the reverse of `patches(_:)`, and multiplies them.
+  /// Joins squares of 2x2 pixels again, the inverse of `patches(_:)`, and multiplies all numbers by a factor.
   ///
   /// - Parameters:
-  ///   - patches: `[1, 1, tokens, 4 * channels]` in fp32; more tokens than pixels are ignored.
-  ///   - height: Of the latent, even.
-  ///   - width: Of the latent, even.
+  ///   - patches: `[1, 1, tokens, 4 * channels]` in fp32; additional tokens are ignored.
+  ///   - height: The height of the latent, even.
+  ///   - width: The width of the latent, even.
   ///   - order: The order of a square's numbers.
-  ///   - factor: What all numbers are multiplied by.
+  ///   - factor: The factor of all numbers.
   /// - Returns: `[1, height, width, channels]` in fp32.
   func unpatched(_ patches: Tensor, height: Int, width: Int, order: PatchOrder, factor: Float) -> Tensor {
     let channels = patches.channels / 4

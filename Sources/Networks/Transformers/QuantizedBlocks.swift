@@ -1,23 +1,23 @@
 import Tensors
 
-/// Which blocks of a transformer run in int8: all but the first of each kind, whose errors pass through all others.
+/// Which blocks of a transformer run in int8: all except the first of each kind, whose errors pass through all others.
 ///
-/// In small random networks the first blocks lose as much in int8 as all later ones together, or more: without them the images of
-/// FLUX.2 klein, Flux.1 and Stable Diffusion 3 are within 1 dB of those in bf16. Rotating activations and weights by Hadamard matrices was
-/// tried too: it does not help there, where no channel is an outlier.
+/// In small random networks, the first blocks lose as much in int8 as all later ones together, or more. Without quantising
+/// them, the images of FLUX.2 klein, Flux.1 and Stable Diffusion 3 are within 1 dB of those in bf16. Rotating activations and
+/// weights by Hadamard matrices was tried too: it does not help in networks where no channel is an outlier.
 enum QuantizedBlocks {
-  /// Whether a tensor is a part of such a block.
+  /// Whether a tensor belongs to a block that runs in int8.
   ///
   /// - Parameters:
   ///   - tensor: The tensor's name.
   ///   - kinds: The names of the lists of blocks.
-  /// - Returns: Whether it is.
+  /// - Returns: True if it does.
   static func contain(_ tensor: String, of kinds: String...) -> Bool {
     kinds.contains { tensor.hasPrefix("\($0).") && !tensor.hasPrefix("\($0).0.") }
   }
 }
 
 extension Compute {
-  /// What the block with this index in its list runs on.
+  /// The compute for the block with this index in its list.
   func forBlock(_ index: Int) -> Compute { index == 0 ? unquantized : self }
 }

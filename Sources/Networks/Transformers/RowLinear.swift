@@ -12,7 +12,7 @@ final class RowLinear: Sendable {
   private let outputs: Int
   private let hasBias: Bool
 
-  /// A layer that reads `weight`, and `bias` if it has one, whenever it is applied.
+  /// Creates a layer that reads `weight`, and `bias` if it has one, each time it is applied.
   init(_ w: WeightScope, inputs: Int, outputs: Int, hasBias: Bool) {
     self.w = w
     self.inputs = inputs
@@ -71,7 +71,7 @@ final class RowLinear: Sendable {
     return (0..<count).map { Array(y[$0 * outputs..<($0 + 1) * outputs]) }
   }
 
-  /// The sum of products, in an order that depends on the count only.
+  /// The sum of products, in an order that depends only on the count.
   private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
     var sums = SIMD16<Float>()
     let whole = count / 16 * 16
@@ -86,7 +86,7 @@ final class RowLinear: Sendable {
   }
 }
 
-/// x · sigmoid(x) of each number.
+/// x · sigmoid(x) for each number.
 func silu(_ x: [Float]) -> [Float] { x.map { $0 / (1 + expf(-$0)) } }
 
 /// x · sigmoid(x) of each number of each vector.

@@ -5,7 +5,7 @@ extension TransformerArchive {
   ///
   /// - Parameter files: The adapters.
   /// - Returns: A match for each file; the transformer is the only network.
-  /// - Throws: `WeightError.adapter` for one that is not for this model.
+  /// - Throws: `WeightError.adapter` for an adapter that is not for this model.
   public func match(_ files: [AdapterFile]) throws(WeightError) -> [AdapterMatch] {
     let tensors = configuration.expectedTensors
     var names = AdapterNames()

@@ -2,13 +2,13 @@ import TensorFiles
 import Tensors
 import Weights
 
-/// The files of a model with a transformer in place of a UNet: the transformer, its sizes, and where its other parts are.
+/// The files of a model with a transformer instead of a UNet: the transformer, its sizes, and where the other parts are.
 ///
 /// Opening maps the files and reads headers and configurations. Weights are read when layers need them.
 public struct TransformerArchive: Sendable {
   /// The file or folder.
   public let path: String
-  /// How the tensors are named and spread over files.
+  /// How the tensors are named and distributed over files.
   public let layout: ModelLayout
   /// The transformer's sizes.
   package let configuration: any TransformerConfiguration
@@ -16,7 +16,8 @@ public struct TransformerArchive: Sendable {
   public let weights: WeightScope
   /// Whether the model comes with a VAE, which `ModelArchive.openVAE(path:)` opens.
   public let hasVAE: Bool
-  /// Where the model's own text encoders are: a folder for each in a diffusers folder, a prefix of names in a single file.
+  /// The position of the model's own text encoders: a folder for each in a diffusers folder, a prefix of names in a single
+  /// file.
   public let textEncoders: [String]
   /// The folders with the model's own vocabularies.
   public let tokenizerFolders: [String]
@@ -27,13 +28,13 @@ public struct TransformerArchive: Sendable {
   private let file: TensorFile?
   private let kind: TransformerKind
 
-  /// Whether a file or folder has a transformer of a kind that this version runs. Reads headers only.
+  /// Whether a file or folder has a transformer of a kind that this version runs. It reads only headers.
   public static func recognises(path: String) -> Bool { TransformerFiles.kind(ofModelAt: path) != nil }
 
   /// Opens a single file or a diffusers folder.
   ///
   /// - Parameter path: The file or folder.
-  /// - Returns: The archive. Missing tensors are found by `audit()`.
+  /// - Returns: The archive. Use `audit()` to find missing tensors.
   /// - Throws: `WeightError`: `.file` for files that cannot be read, `.unsupported` for other models, and `.configuration` for
   ///   settings that are not supported.
   public static func open(path: String) throws(WeightError) -> TransformerArchive {
@@ -59,19 +60,19 @@ public struct TransformerArchive: Sendable {
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
-  /// What people call the kind of transformer.
+  /// The name of the kind of transformer for messages.
   public var title: String { kind.title }
 
-  /// The same with what the files say about its training.
+  /// The same, with what the files say about the training.
   public var familyTitle: String { isDistilled == false ? "\(title) base" : title }
 
-  /// Bytes of the transformer's weights in memory, an estimate that is a little too high.
+  /// The size of the transformer's weights in memory, in bytes: an estimate, slightly too high.
   ///
   /// - Parameters:
-  ///   - precision: What the network computes in.
-  ///   - storage: How linear layers hold their weights.
-  ///   - adapted: The tensors that adapters change, whose layers are packed in any case.
-  /// - Returns: Bytes.
+  ///   - precision: The precision of the network.
+  ///   - storage: How linear layers store their weights.
+  ///   - adapted: The tensors that adapters change, whose layers are always packed.
+  /// - Returns: The size in bytes.
   public func weightBytes(_ precision: Precision, _ storage: WeightStorage, adapted: Set<String> = []) -> Int {
     let kind = type(of: configuration)
     var groups: [[ExpectedTensor]] = [[], [], [], []]
@@ -85,15 +86,15 @@ public struct TransformerArchive: Sendable {
     }
   }
 
-  /// Sizes by name, for reports.
+  /// The sizes by name, for reports.
   public var sizes: [(name: String, values: [Int])] { configuration.sizes }
 
-  /// Finds all missing, misshapen and unread tensors of the transformer, from headers alone.
+  /// Finds all missing, misshapen and unread tensors of the transformer, reading only headers.
   public func audit() -> WeightAudit {
     unread.merged(with: weights.store.audit(expecting: configuration.expectedTensors))
   }
 
-  /// The file's own tensors under a prefix, such as those of a text encoder, by their names after the prefix.
+  /// The tensors in the file under a prefix, such as those of a text encoder, by their names after the prefix.
   public func tensors(under prefix: String) -> [String: StoredTensor] {
     guard let file else { return [:] }
     return Dictionary(
@@ -101,17 +102,17 @@ public struct TransformerArchive: Sendable {
       uniquingKeysWith: { a, _ in a })
   }
 
-  /// The text that a file has besides its tensors under this key; nil for folders.
+  /// A text in the file's metadata; nil for folders.
   public func metadata(_ key: String) -> String? { file?.metadata[key] }
 
-  /// Throws `TensorFileError.changed` if a file was written to since the model was opened.
+  /// Throws `TensorFileError.changed` if a file was written to after the model was opened.
   public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
 
   /// The SHA-256 of the file, or of the files in the folder that are used.
   ///
   /// - Parameters:
   ///   - cache: Digests of earlier runs.
-  ///   - others: Files of the folder's other parts that are used, relative to it.
+  ///   - others: The files of the folder's other parts that are used, relative to the folder.
   /// - Returns: The digest.
   /// - Throws: `TensorFileError` if a file cannot be read.
   public func sha256(_ cache: DigestCache, with others: [String] = []) throws(TensorFileError) -> String {

@@ -1,7 +1,7 @@
 import Weights
 
 extension ModelFiles.Network {
-  /// Throws `WeightError.configuration` unless each of these numbers of blocks is one of a real network.
+  /// Throws `WeightError.configuration` unless each of these block counts is one that a real network may have.
   func requireBlocks(_ counts: [Int]) throws(WeightError) {
     for count in counts where !NetworkLimit.transformerBlocks.contains(count) {
       throw .configuration(

@@ -1,14 +1,15 @@
 import Tensors
 
 extension Compute {
-  /// The velocities of a batch, computed one image after the other: a transformer's images differ in the length of their texts.
+  /// The velocities of a batch, computed one image after the other, because the texts of the images differ in length.
   ///
   /// - Parameters:
   ///   - latents: `[batch, height, width, channels]` in fp32. A single latent is used for all contexts.
   ///   - contexts: One for each image.
-  ///   - velocity: Of one latent, `[1, height, width, channels]`, with one context: as many numbers in fp32.
+  ///   - velocity: Computes the velocity for one latent, `[1, height, width, channels]`, and one context: the same number of
+  ///     values in fp32.
   /// - Returns: `[contexts, height, width, channels]` in fp32.
-  /// - Throws: What `velocity` throws.
+  /// - Throws: The errors of `velocity`.
   func velocities<Context>(
     _ latents: Tensor, _ contexts: [Context], velocity: (Tensor, Context) throws -> Tensor
   ) rethrows -> Tensor {

@@ -1,8 +1,8 @@
 import Tensors
 import Weights
 
-/// The network that predicts the noise in a latent, or the velocity: Ronneberger et al. 2015, arXiv:1505.04597, with the transformers of
-/// Rombach et al. 2022, arXiv:2112.10752.
+/// The network that predicts the noise in a latent, or the velocity: Ronneberger et al. 2015, arXiv:1505.04597, with the
+/// transformers of Rombach et al. 2022, arXiv:2112.10752.
 public final class UNet: DenoisingNetwork {
   private let timeEmbedding: TimestepEmbedding
   private let vectorEmbedding: VectorEmbedding?
@@ -13,22 +13,23 @@ public final class UNet: DenoisingNetwork {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
-  /// Whether the guidance scale is an input of the network, so that no guidance is applied to its output.
+  /// Whether the guidance scale is an input of the network. Then no guidance is applied to its output.
   public let readsGuidance: Bool
-  /// Called in each evaluation with the input of the last norm; nil if that is not wanted.
+  /// Called in each evaluation with the input of the last norm; nil if it is not needed.
   public var lateFeatures: ((Tensor) -> Void)?
   private let inChannels: Int
   private let contextWidth: Int
-  /// For the first layers of latents and timestep, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers for latents and timestep in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
 
-  /// Reads every weight of the network.
+  /// Reads all weights of the network.
   ///
   /// - Parameters:
   ///   - w: The UNet's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on. In `int8`, the convolutions of ResNet blocks and on the way up and the
-  ///     transformers' linear layers are quantised; the rest, a twentieth of the work, is not.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use. In `int8`, three kinds of layers are quantised: the convolutions of ResNet
+  ///     blocks, the convolutions on the way up, and the transformers' linear layers. The rest, a twentieth of the work, is
+  ///     not.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: UNetConfiguration, compute: Compute) throws {
     self.compute = compute
@@ -48,7 +49,7 @@ public final class UNet: DenoisingNetwork {
     convIn = try Convolution2D(
       w["conv_in"], inputs: configuration.inChannels, outputs: widths[0], compute: precise)
 
-    // The channels of the maps that the way down keeps for the way up.
+    // The channels of the feature maps from the way down that the way up reads.
     var skips = [widths[0]]
     var channels = widths[0]
     down = try widths.indices.map { index in
@@ -79,7 +80,7 @@ public final class UNet: DenoisingNetwork {
   /// - Parameters:
   ///   - context: The text encoding, `[1, 1, tokens, context width]` of any element type.
   ///   - vector: `vectorWidth` numbers, for networks that have that input.
-  /// - Returns: The prompt's input of `forward`.
+  /// - Returns: The prompt as the input of `forward`.
   public func prepare(_ context: Tensor, vector: [Float] = []) -> UNetContext {
     let transformers = (down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)).compactMap {
       $0
@@ -94,11 +95,11 @@ public final class UNet: DenoisingNetwork {
   ///
   /// - Parameters:
   ///   - latents: `[batch, height, width, 4]` in fp32; any height and width. A single latent is used for all contexts: the
-  ///     layers before the first cross-attention are then computed once, with the same result.
+  ///     layers before the first cross-attention are then computed only once, with the same result.
   ///   - timestep: 0 to 999; may be fractional.
   ///   - contexts: One for each image of the batch; their lengths may differ.
-  ///   - guidance: The guidance scale, for networks that read it.
-  ///   - options: How the image changes the network.
+  ///   - guidance: The guidance scale, for networks that take it as an input.
+  ///   - options: The settings of the image that change the network.
   /// - Returns: `[batch, height, width, 4]` in fp32.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
@@ -107,7 +108,7 @@ public final class UNet: DenoisingNetwork {
     forward(latents, timestep: timestep, contexts: contexts, guidance: guidance, options: options) { _ in }
   }
 
-  /// Predicts, and also returns what the deep layers computed for each image.
+  /// Predicts, and also returns the results of the deep layers for each image.
   public func forwardKeepingFeatures(
     _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
     options: NetworkOptions = NetworkOptions()
@@ -138,8 +139,8 @@ public final class UNet: DenoisingNetwork {
     return shallow(x, time, &cursor, &skips, compute)
   }
 
-  /// Predicts approximately, by the shallow layers and what the deep ones computed at another timestep: deep features change
-  /// slowly from step to step.
+  /// Predicts approximately, from the shallow layers and from the results of the deep layers at another timestep: deep features
+  /// change slowly from step to step.
   ///
   /// Source: Ma, Fang & Wang 2023, "DeepCache: Accelerating Diffusion Models for Free", arXiv:2312.00858.
   ///
@@ -147,9 +148,9 @@ public final class UNet: DenoisingNetwork {
   ///   - latents: `[batch, height, width, 4]` in fp32, or a single latent for all contexts.
   ///   - timestep: 0 to 999; may be fractional.
   ///   - contexts: One for each image of the batch.
-  ///   - guidance: The guidance scale, for networks that read it.
-  ///   - options: How the image changes the network.
-  ///   - features: Of each image of the batch, from latents of the same size.
+  ///   - guidance: The guidance scale, for networks that take it as an input.
+  ///   - options: The settings of the image that change the network.
+  ///   - features: The features of each image of the batch, from latents of the same size.
   /// - Returns: `[batch, height, width, 4]` in fp32.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [UNetContext], guidance: Float = 1,
@@ -176,11 +177,11 @@ public final class UNet: DenoisingNetwork {
   private func first(_ latents: Tensor, _ time: Tensor, _ options: NetworkOptions) -> Tensor {
     let precise = precise.with(options.padding)
     let x = convIn.forward(precise.bordered(latents), as: compute.elementType, precise)
-    // If each image has its own time embedding, they differ from here on.
+    // If each image has its own time embedding, the images become different here.
     return time.batch > x.batch ? compute.repeated(x, time.batch) : x
   }
 
-  /// The last layers on the way up, which read the outputs of the first two layers on the way down.
+  /// The last layers on the way up. They read the outputs of the first two layers on the way down.
   private func shallow(
     _ deep: Tensor, _ time: Tensor, _ cursor: inout ContextCursor, _ skips: inout [Tensor], _ compute: Compute
   ) -> Tensor {
@@ -196,14 +197,14 @@ public final class UNet: DenoisingNetwork {
     convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)
   }
 
-  /// Evaluates the last norm and convolution alone; see ``DenoisingNetwork``.
+  /// Evaluates only the last norm and convolution; see ``DenoisingNetwork``.
   public func output(ofLate features: Tensor, options: NetworkOptions) -> Tensor {
     output(features, compute.with(options.padding))
   }
 }
 
 extension NetworkOptions {
-  /// Which tokens of these latents are merged; nil for none.
+  /// The token merging for these latents; nil for none.
   fileprivate func merging(_ latents: Tensor) -> TokenMerging? {
     guard tokenMergingRatio > 0 else { return nil }
     return TokenMerging(ratio: tokenMergingRatio, latentPixels: latents.height * latents.width)
@@ -211,8 +212,8 @@ extension NetworkOptions {
 }
 
 extension UNet {
-  /// Whether the network answers grey at the last timestep with something much darker, as networks that predict the velocity
-  /// do. The webui tells the two kinds of Stable Diffusion 2.x apart in this way.
+  /// Whether the network's output for grey at the last timestep is much darker than grey, as it is in networks that predict the
+  /// velocity. The webui uses this test to distinguish the two kinds of Stable Diffusion 2.x.
   public func predictsVelocity(_ compute: Compute) -> Bool {
     let compute = compute.with(.fp32)
     let x = compute.tensor(batch: 1, height: 8, width: 8, channels: inChannels)

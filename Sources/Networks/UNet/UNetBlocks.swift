@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// Makes the layers that the three kinds of blocks are built from.
+/// Creates the layers that the three kinds of blocks consist of.
 struct UNetParts {
   let configuration: UNetConfiguration
   let compute: Compute
@@ -13,7 +13,7 @@ struct UNetParts {
       epsilon: configuration.normEpsilon, compute: compute)
   }
 
-  /// A transformer of a block at level `index`; level 0 has the full resolution. Nil without blocks.
+  /// A transformer of a block at level `index`; level 0 has the full resolution. Nil if `depth` is 0.
   func transformer(
     _ w: WeightScope, index: Int, depth: Int, isMiddle: Bool = false
   ) throws -> SpatialTransformer? {
@@ -25,10 +25,10 @@ struct UNetParts {
   }
 }
 
-/// ResNet blocks, most followed by a transformer, then half the resolution.
+/// ResNet blocks, most of them followed by a transformer, then half the resolution.
 final class UNetDownBlock {
   private let resnets: [ResnetBlock]
-  /// One for each ResNet block; nil where none follows.
+  /// One for each ResNet block; nil if no transformer follows it.
   let transformers: [SpatialTransformer?]
   private let downsample: Downsample?
 
@@ -66,7 +66,8 @@ final class UNetDownBlock {
   }
 }
 
-/// A transformer between two ResNet blocks, at the lowest resolution. Distilled models have less of it, or nothing.
+/// Two ResNet blocks with a transformer between them, at the lowest resolution. Distilled models have only a part of it, or
+/// none.
 final class UNetMiddleBlock {
   private let resnet0: ResnetBlock?
   let transformer: SpatialTransformer?
@@ -91,11 +92,11 @@ final class UNetMiddleBlock {
   }
 }
 
-/// ResNet blocks that also read the maps of the way down, transformers, then twice the resolution.
+/// ResNet blocks that also read the feature maps from the way down, transformers, then twice the resolution.
 final class UNetUpBlock {
   private let name: String
   let resnets: [ResnetBlock]
-  /// One for each ResNet block; nil where none follows.
+  /// One for each ResNet block; nil if no transformer follows it.
   let transformers: [SpatialTransformer?]
   private let upsample: Upsample?
 
@@ -114,7 +115,7 @@ final class UNetUpBlock {
   }
 
   /// In the last block, the first of the two layers that read the outputs of `conv_in` and of the first block's first layer.
-  /// From here on all layers are shallow.
+  /// All layers from this one on are shallow.
   var firstShallowLayer: Int { max(resnets.count - 2, 0) }
 
   /// Applies the block, or only some of its layers.
@@ -133,7 +134,7 @@ final class UNetUpBlock {
       }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }
-    // The next map of the way down has the size to join: an odd size may have been halved.
+    // The next feature map from the way down has the size to produce, because an odd size may have been halved.
     return upsample.forward(x, height: skip.height, width: skip.width, compute)
   }
 }

@@ -1,10 +1,10 @@
 import JSON
 import Weights
 
-/// The widths and depths of a UNet; everything else about its arithmetic is fixed.
+/// The widths and depths of a UNet; everything else in its computation is fixed.
 ///
-/// Lists have one value per downward block, finest resolution first, and per upward block that mirrors it. The middle block
-/// takes the last value. The default is Stable Diffusion 1.5. Distilled models lack some of its parts.
+/// Lists have one value for each downward block, finest resolution first, and so for the upward block that mirrors it. The
+/// middle block uses the last value. The default is Stable Diffusion 1.5. Distilled models lack some of its parts.
 public struct UNetConfiguration: Hashable, Sendable {
   /// Channels of the latent.
   public var inChannels = 4
@@ -12,20 +12,20 @@ public struct UNetConfiguration: Hashable, Sendable {
   public var outChannels = 4
   /// Channels of each block.
   public var blockOutChannels = [320, 640, 1280, 1280]
-  /// For each residual layer of each downward block, the blocks of the transformer that follows it; 0 for no transformer.
+  /// For each residual layer of each downward block, the number of blocks of the transformer after it; 0 for no transformer.
   public var downDepths = [[1, 1], [1, 1], [1, 1], [0, 0]]
-  /// The same for the upward blocks, in the order in which they run: from the lowest resolution to the highest, in which each has
-  /// one layer more than the downward block that it mirrors.
+  /// The same for the upward blocks, in the order in which they run, from the lowest resolution to the highest. Each has one
+  /// layer more than the downward block that it mirrors.
   public var upDepths = [[0, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]]
-  /// What is between the two.
+  /// The block between the downward and the upward blocks.
   public var middle = Middle.transformer(depth: 1)
   /// Attention heads of the block's transformers.
   public var headCounts = [8, 8, 8, 8]
-  /// Whether the first attention of the block's transformers reads the text, as the second does, and not the pixels.
+  /// Whether the first attention of the block's transformers reads the text instead of the pixels, as the second one does.
   public var attendsToTextOnly = [false, false, false, false]
   /// Width of the text encoding.
   public var crossAttentionWidth = 768
-  /// Whether transformers begin and end with a linear layer instead of a 1×1 convolution; the arithmetic is the same.
+  /// Whether transformers start and end with a linear layer instead of a 1×1 convolution; the result is the same.
   public var usesLinearProjection = false
   /// Groups of all group norms.
   public var normGroups = 32
@@ -34,7 +34,7 @@ public struct UNetConfiguration: Hashable, Sendable {
   /// Width of the embedding of the guidance scale, in models distilled from guided ones (Meng et al. 2023,
   /// arXiv:2210.03142); nil in most.
   public var guidanceWidth: Int?
-  /// Added to the variance in the group norms of residual layers and of the output; transformers have 1e-6.
+  /// Added to the variance in the group norms of residual layers and of the output; transformers use 1e-6.
   public var normEpsilon: Float = 1e-5
 
   /// The block at the lowest resolution.
@@ -46,7 +46,7 @@ public struct UNetConfiguration: Hashable, Sendable {
     /// A transformer of this many blocks between two residual layers.
     case transformer(depth: Int)
 
-    /// The blocks of its transformer.
+    /// The number of blocks of its transformer.
     var depth: Int { if case .transformer(let depth) = self { depth } else { 0 } }
   }
 
@@ -67,9 +67,9 @@ public struct UNetConfiguration: Hashable, Sendable {
   /// Sets blocks that all have the same layers, as in models that are not distilled.
   ///
   /// - Parameters:
-  ///   - layers: Residual layers of a downward block.
-  ///   - depths: The blocks of the transformers of each block, 0 for none.
-  ///   - middle: The blocks of the middle transformer.
+  ///   - layers: The number of residual layers of a downward block.
+  ///   - depths: The number of blocks in the transformers of each block; 0 for none.
+  ///   - middle: The number of blocks in the middle transformer.
   mutating func setBlocks(layers: Int, depths: [Int], middle: Int) {
     downDepths = depths.map { Array(repeating: $0, count: layers) }
     upDepths = depths.reversed().map { Array(repeating: $0, count: layers + 1) }
@@ -90,7 +90,7 @@ extension UNetConfiguration {
   ///
   /// - Parameters:
   ///   - network: The UNet.
-  ///   - family: Says what the files do not.
+  ///   - family: Provides what the files do not state.
   /// - Throws: `WeightError.configuration` for anything that is not supported, and `WeightError.unsupported` for UNets
   ///   with more inputs than a latent.
   init(_ network: ModelFiles.Network, family: ModelFamily) throws(WeightError) {
@@ -112,10 +112,10 @@ extension UNetConfiguration {
 
   // MARK: From a diffusers config.json
 
-  /// Keys that change the arithmetic, with the values that are supported.
+  /// Keys that affect the result, with their supported values.
   ///
-  /// Keys that are neither listed here nor read below do not change the arithmetic in fp32, or the diffusers library ignores
-  /// them too.
+  /// Keys that are neither listed here nor read below do not affect the result in fp32, or the diffusers library ignores them
+  /// too.
   private static let fixed: [(key: String, accepted: [JSONValue])] = [
     ("_class_name", [.string("UNet2DConditionModel")]),
     ("act_fn", [.string("silu"), .string("swish")]),
@@ -277,9 +277,10 @@ extension UNetConfiguration {
 
   /// Adds the parts that every published UNet of this kind has, so that the audit reports them as missing.
   ///
-  /// BK-SDM, SDXS and KOALA lack residual layers in every block, and some of them the middle. SSD-1B and Vega lack the
-  /// middle's transformer, and have transformers of several depths at one resolution. None lacks a transformer beside another
-  /// one, at a resolution between two that have some, or only the middle.
+  /// BK-SDM, SDXS and KOALA lack residual layers in every block, and some of them lack the middle block. SSD-1B and Vega lack
+  /// the middle block's transformer, and have transformers of several depths at one resolution. No published UNet lacks just
+  /// one of several transformers at a resolution, all those of a resolution between two that have some, or only the middle
+  /// block.
   private mutating func fillGaps() {
     let count = blockOutChannels.count
     func deepest(_ block: Int) -> Int { (downDepths[block] + upDepths[count - 1 - block]).max() ?? 0 }
@@ -287,7 +288,7 @@ extension UNetConfiguration {
     guard let first = attending.first, let last = attending.last else { return }
     for block in first...last {
       let depth = max(deepest(block), 1)
-      // Only a UNet without the middle's transformer may have several depths.
+      // Only a UNet without the middle block's transformer may have several depths.
       func filled(_ depths: [Int]) -> [Int] { depths.map { middle == .resnet && $0 > 0 ? $0 : depth } }
       let (down, up) = (filled(downDepths[block]), filled(upDepths[count - 1 - block]))
       downDepths[block] = down
@@ -312,7 +313,7 @@ extension UNetConfiguration {
     return last.map { $0 + 1 } ?? 0
   }
 
-  // MARK: Either way
+  // MARK: From both sources
 
   /// Throws `WeightError.unsupported` for UNets with more inputs than a latent.
   private func requireLatent(path: String) throws(WeightError) {

@@ -1,9 +1,9 @@
 import Tensors
 
-/// What a prompt becomes for the UNet: the keys and values of every cross-attention, one list for each transformer, and what
-/// is added to the timestep's embedding.
+/// A prompt as the input of the UNet: the keys and values of every cross-attention, one list for each transformer, and a vector
+/// that is added to the timestep's embedding.
 ///
-/// They depend on the prompt and not on the step, so they are computed once per prompt.
+/// They depend on the prompt but not on the step, so they are computed once for each prompt.
 public struct UNetContext: NetworkContext {
   let keysValues: [[TransformerContext]]
   /// `[1, 1, 1, time width]`; nil in most families.
@@ -12,7 +12,7 @@ public struct UNetContext: NetworkContext {
   public let identity = ContextIdentity()
 }
 
-/// What the UNet's deep layers computed for one image.
+/// The results of the UNet's deep layers for one image.
 public struct UNetFeatures {
   /// The input of the last block's last two layers: `[1, height, width, channels]`.
   let deep: Tensor
@@ -21,7 +21,7 @@ public struct UNetFeatures {
 /// Hands out the contexts' keys and values in the order in which the transformers run.
 struct ContextCursor {
   private let contexts: [UNetContext]
-  /// Which tokens transformers merge.
+  /// The token merging of the transformers.
   let merging: TokenMerging?
   private var next = 0
 

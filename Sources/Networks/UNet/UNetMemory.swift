@@ -1,29 +1,29 @@
 import Tensors
 
 extension UNetConfiguration: DenoiserConfiguration {
-  /// Convolutions of residual layers and on the way up, and the transformers' linear layers; not what runs once per prompt
-  /// or step.
+  /// The convolutions of residual layers and on the way up, and the transformers' linear layers; not the layers that run once
+  /// for each prompt or step.
   public static func isQuantized(_ tensor: String) -> Bool {
     ["resnets.", "attentions.", "upsamplers."].contains { tensor.contains($0) }
       && !["time_emb_proj", "conv_shortcut", "attn2.to_k", "attn2.to_v"].contains { tensor.contains($0) }
   }
 
-  /// Each block but the last halves the latent.
+  /// Each block except the last halves the latent.
   public var latentStep: Int { 1 << (blockOutChannels.count - 1) }
-  /// The channels that go in.
+  /// The input channels.
   public var latentChannels: Int { inChannels }
   /// True for models distilled from guided ones.
   public var readsGuidance: Bool { guidanceWidth != nil }
 
-  /// Bytes that one evaluation works in.
+  /// The working memory of one evaluation in bytes.
   ///
   /// - Parameters:
-  ///   - height: Of the latent.
-  ///   - width: Of the latent.
-  ///   - images: Of the batch.
-  ///   - elementType: Of activations.
-  /// - Returns: An upper estimate. It counts, at each level, the maps kept on the way down, the parts of a ResNet block on
-  ///   the way up, and a transformer's feed-forward layer, which is eight times as wide.
+  ///   - height: The height of the latent.
+  ///   - width: The width of the latent.
+  ///   - images: The number of images in the batch.
+  ///   - elementType: The element type of activations.
+  /// - Returns: An upper estimate. It counts, at each level, the feature maps that are kept on the way down, the parts of a
+  ///   ResNet block on the way up, and a transformer's feed-forward layer, which is eight times as wide.
   public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
     var numbers = 0
     var (height, width) = (height, width)
@@ -31,7 +31,7 @@ extension UNetConfiguration: DenoiserConfiguration {
       let below = blockOutChannels[min(level + 1, blockOutChannels.count - 1)]
       var widths = (layersPerBlock + 2) * channels + 3 * (channels + below) + 6 * channels
       if hasAttention(level) || level == blockOutChannels.count - 1 { widths += 16 * channels }
-      // On the way up, odd sizes are one larger until they are cropped.
+      // On the way up, odd sizes are larger by one until they are cropped.
       if level < blockOutChannels.count - 1 { (height, width) = (height + height % 2, width + width % 2) }
       numbers += widths * (height + 2) * (width + 2)
       (height, width) = ((height + 1) / 2, (width + 1) / 2)
@@ -39,15 +39,15 @@ extension UNetConfiguration: DenoiserConfiguration {
     return numbers * images * elementType.size
   }
 
-  /// Bytes of the late features of one image in fp32.
+  /// The size in bytes of the late features of one image in fp32.
   public func lateFeatureBytes(height: Int, width: Int) -> Int { blockOutChannels[0] * height * width * 4 }
 
-  /// Bytes of the keys and values of one prompt of this many tokens.
+  /// The size in bytes of the keys and values of one prompt of this many tokens.
   public func contextBytes(tokens: Int, elementType: ElementType) -> Int {
     var channels = 0
     for (level, width) in blockOutChannels.enumerated() {
       let depths = downDepths[level] + upDepths[upDepths.count - 1 - level]
-      // Where the first attention reads the text too, it has keys and values of its own.
+      // If the first attention reads the text too, it has its own keys and values.
       channels += width * depths.reduce(0, +) * (attendsToTextOnly[level] ? 2 : 1)
     }
     channels += (blockOutChannels.last ?? 0) * middle.depth
@@ -55,6 +55,6 @@ extension UNetConfiguration: DenoiserConfiguration {
     return 2 * channels * ((tokens + 31) / 32 * 32) * elementType.size
   }
 
-  /// Bytes of the keys and values of one chunk of 77 tokens.
+  /// The size in bytes of the keys and values of one chunk of 77 tokens.
   public func contextBytes(elementType: ElementType) -> Int { contextBytes(tokens: 77, elementType: elementType) }
 }

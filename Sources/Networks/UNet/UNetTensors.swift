@@ -37,7 +37,7 @@ extension UNetConfiguration: NetworkConfiguration {
       let channels = blockOutChannels[block]
       for layer in 0...layersPerBlock {
         let from = layer == 0 ? blockOutChannels[min(block + 1, count - 1)] : channels
-        // Each layer also takes what a downward layer left: the last one what came into the downward block.
+        // Each layer also reads the output of a downward layer; the last one reads the input of the downward block.
         let skipped = layer == layersPerBlock ? blockOutChannels[max(block - 1, 0)] : channels
         list.resnet("\(name).resnets.\(layer)", from + skipped, channels, timeWidth: timeEmbeddingWidth)
         let depth = upDepths[count - 1 - block][layer]
@@ -50,7 +50,7 @@ extension UNetConfiguration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// A transformer of this many blocks; none if it is 0.
+  /// A transformer with this many blocks; nothing if it is 0.
   private func transformer(
     _ name: String, block: Int, depth: Int, isMiddle: Bool = false, _ list: inout TensorList
   ) {
@@ -75,7 +75,7 @@ extension UNetConfiguration: NetworkConfiguration {
         list.linear("\(inner).\(attention).to_out.0", channels, channels)
       }
       for norm in ["norm1", "norm2", "norm3"] { list.norm("\(inner).\(norm)", channels) }
-      // GEGLU: half of the first layer's outputs gate the other half.
+      // GEGLU: half of the first layer's outputs are gates for the other half.
       list.linear("\(inner).ff.net.0.proj", channels, 8 * channels)
       list.linear("\(inner).ff.net.2", 4 * channels, channels)
     }

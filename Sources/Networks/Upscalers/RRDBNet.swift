@@ -1,8 +1,8 @@
 import Tensors
 import Weights
 
-/// Enlarges images by residual in residual dense blocks: Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative
-/// Adversarial Networks", arXiv:1809.00219; Real-ESRGAN, arXiv:2107.10833, for other factors than 4.
+/// Enlarges images with residual in residual dense blocks: Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution Generative
+/// Adversarial Networks", arXiv:1809.00219; Real-ESRGAN, arXiv:2107.10833, for factors other than 4.
 final class RRDBNet: UpscalingNetwork {
   let scale: Int
   let multiple: Int
@@ -53,7 +53,7 @@ final class RRDBNet: UpscalingNetwork {
   }
 }
 
-/// Five convolutions, each of which sees the outputs of all before it.
+/// Five convolutions; each reads the outputs of all earlier ones.
 private final class DenseBlock {
   private let convolutions: [Convolution2D]
   /// The shortcut of ESRGAN+: Rakotonirina and Rasoanaivo 2020, arXiv:2001.08073.
@@ -76,7 +76,7 @@ private final class DenseBlock {
     for (number, convolution) in convolutions.dropLast().enumerated() {
       var y = convolution.forward(compute.bordered(seen), compute)
       compute.applyLeakyReLU(y, slopes: [0.2])
-      // With shortcuts, the second output gets the input, and the fourth the second.
+      // With shortcuts, the input is added to the second output, and the second output to the fourth.
       if let shortcut, number == 1 {
         y = shortcut.forward(x, residual: y, compute)
         second = y
@@ -99,11 +99,11 @@ struct RRDBConfiguration: UpscalerConfiguration {
   var features: Int
   /// Channels that each convolution of a dense block adds.
   var growth: Int
-  /// Blocks of three dense blocks.
+  /// The number of blocks; each has three dense blocks.
   var blocks: Int
-  /// How often the size is doubled.
+  /// How many times the size is doubled.
   var upsamplings: Int
-  /// The side of the square, in pixels.
+  /// The side of the square in pixels.
   var unshuffling: Int
   /// Whether the dense blocks have the shortcuts of ESRGAN+.
   var hasShortcuts: Bool
@@ -117,8 +117,8 @@ struct RRDBConfiguration: UpscalerConfiguration {
     ]
   }
 
-  /// At the large size the input of a convolution, with and without a border, and its output; or the same of the widest
-  /// convolution at the small size.
+  /// At the large size: the input of a convolution, with and without a border, and its output. At the small size: the same for
+  /// the widest convolution. The larger of both counts.
   var valuesPerPixel: Int { max(4 * features * scale * scale, 4 * (features + 5 * growth)) }
 
   func network(_ w: WeightScope, compute: Compute) throws -> any UpscalingNetwork {

@@ -1,13 +1,13 @@
 import Tensors
 import Weights
 
-/// Enlarges images by a sequence of convolutions at the small size and one pixel shuffle at the end, added to the repeated
-/// pixels of the image: the compact networks of Real-ESRGAN, arXiv:2107.10833.
+/// Enlarges images with a sequence of convolutions at the small size and one pixel shuffle at the end; the result is added to
+/// the image with repeated pixels. These are the compact networks of Real-ESRGAN, arXiv:2107.10833.
 final class SRVGGNet: UpscalingNetwork {
   let multiple = 1
   let scale: Int
   private let convolutions: [Convolution2D]
-  /// Slopes after each convolution but the last.
+  /// Slopes after each convolution except the last.
   private let slopes: [[Float]]
   private let compute: Compute
 

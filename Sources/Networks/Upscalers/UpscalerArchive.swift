@@ -9,7 +9,7 @@ public struct UpscalerArchive: Sendable {
   private let file: UpscalerFile
   private let configuration: any UpscalerConfiguration
 
-  /// Opens a file and audits it, from its header alone.
+  /// Opens a file and audits it, reading only its header.
   ///
   /// - Parameter path: A `.pth`, `.pt` or `.safetensors` file.
   /// - Throws: `WeightError`; `unsupported` for a file that is not an upscaler of the ESRGAN family.
@@ -23,24 +23,24 @@ public struct UpscalerArchive: Sendable {
     try file.store.audit(expecting: configuration.expectedTensors).check()
   }
 
-  /// Reads every weight.
+  /// Reads all weights.
   ///
-  /// - Parameter compute: What the arithmetic runs on; always in fp32.
+  /// - Parameter compute: The machine to use; the precision is always fp32.
   /// - Returns: The network.
   /// - Throws: `WeightError`.
   public func read(_ compute: Compute) throws -> any UpscalingNetwork {
     try configuration.network(file.store.root, compute: compute.with(.fp32))
   }
 
-  /// Throws `TensorFileError.changed` if the file was written to since it was opened.
+  /// Throws `TensorFileError.changed` if the file was written to after it was opened.
   public func requireUnchanged() throws(TensorFileError) { try file.store.requireUnchanged() }
 
-  /// Bytes of the packed weights, which are in fp32.
+  /// The size of the packed weights in bytes, in fp32.
   public func weightBytes(_ packing: WeightPacking) -> Int { configuration.weightBytes(.fp32, packing) }
 
-  /// Bytes that enlarging one piece works in.
+  /// The working memory for enlarging one piece, in bytes.
   ///
-  /// - Parameter side: Of the piece, in pixels.
+  /// - Parameter side: The side of the piece in pixels.
   /// - Returns: An upper estimate.
   public func activationBytes(side: Int) -> Int {
     configuration.valuesPerPixel * (side + 2) * (side + 2) * ElementType.fp32.size

@@ -3,7 +3,7 @@ import Weights
 
 /// A network that enlarges images.
 public protocol UpscalingNetwork: AnyObject {
-  /// How many times as large a side becomes.
+  /// How many times larger a side becomes.
   var scale: Int { get }
   /// The sides of the input must be multiples of this.
   var multiple: Int { get }
@@ -15,19 +15,19 @@ public protocol UpscalingNetwork: AnyObject {
   func forward(_ image: Tensor) -> Tensor
 }
 
-/// The sizes of an upscaler. An architecture is a file with this and its network, one with its `UpscalerNames` in the target
-/// `Weights`, and an entry in `UpscalerArchitectures.all`.
+/// The sizes of an upscaler. An architecture is a file with this type and its network, a file with its `UpscalerNames` in the
+/// target `Weights`, and an entry in `UpscalerArchitectures.all`.
 protocol UpscalerConfiguration: NetworkConfiguration {
-  /// How files name the tensors.
+  /// The names of the tensors in files.
   associatedtype Names: UpscalerNames
 
-  /// What people call the architecture.
+  /// The name of the architecture for messages.
   static var title: String { get }
-  /// How many times as large a side becomes.
+  /// How many times larger a side becomes.
   var scale: Int { get }
-  /// The sizes that `inspect` shows, with the names of BasicSR, where these architectures come from.
+  /// The sizes for `inspect`, with the names of BasicSR, which introduced these architectures.
   var sizes: [(name: String, values: [Int])] { get }
-  /// The most values per pixel of the input that the network holds at once: an upper estimate.
+  /// The most values for each pixel of the input that the network holds at a time: an upper estimate.
   var valuesPerPixel: Int { get }
 
   /// Reads the sizes from a file's header.
@@ -35,7 +35,7 @@ protocol UpscalerConfiguration: NetworkConfiguration {
   /// Throws `WeightError`.
   init(_ file: UpscalerFile, _ names: Names) throws(WeightError)
 
-  /// Reads every weight.
+  /// Reads all weights.
   ///
   /// Throws `WeightError`.
   func network(_ w: WeightScope, compute: Compute) throws -> any UpscalingNetwork
@@ -43,10 +43,10 @@ protocol UpscalerConfiguration: NetworkConfiguration {
 
 /// The architectures of upscalers that this version runs.
 enum UpscalerArchitectures {
-  /// The first that recognises a file's names is taken.
+  /// The first one that recognises a file's names is used.
   static let all: [any UpscalerConfiguration.Type] = [RRDBConfiguration.self, SRVGGConfiguration.self]
 
-  /// How each of them names its tensors.
+  /// The names of the tensors of each architecture.
   static var names: [any UpscalerNames.Type] { all.map { names(of: $0) } }
 
   private static func names<C: UpscalerConfiguration>(of type: C.Type) -> any UpscalerNames.Type { C.Names.self }

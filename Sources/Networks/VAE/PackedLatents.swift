@@ -1,7 +1,8 @@
 import Tensors
 import Weights
 
-/// The latents that FLUX.2 samples: squares of a VAE's pixels as one pixel, with each channel normalised by fixed statistics.
+/// The latents that FLUX.2 samples: squares of a VAE's pixels become one pixel, and each channel is normalised with fixed
+/// statistics.
 struct PackedLatents {
   private let side: Int
   private let mean: [Float]
@@ -24,7 +25,7 @@ struct PackedLatents {
     deviation = variance.map { ($0 + packing.epsilon).squareRoot() }
   }
 
-  /// The VAE's latent: channel 4c + 2y + x of a pixel becomes channel c of the pixel (y, x) in its square.
+  /// Unpacks to the VAE's latent: channel 4c + 2y + x of a pixel becomes channel c of the pixel (y, x) in its square.
   func unpacked(_ latent: Tensor, _ compute: Compute) -> Tensor {
     let squares = side * side
     let channels = latent.channels / squares
@@ -42,7 +43,7 @@ struct PackedLatents {
     return y
   }
 
-  /// The reverse; rows and columns that are left over are dropped.
+  /// Packs a VAE's latent; leftover rows and columns are dropped.
   func packed(_ latent: Tensor, _ compute: Compute) -> Tensor {
     let squares = side * side
     let y = compute.tensor(

@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// TAESD's decoder. It takes latents as they are sampled, without a scaling factor.
+/// TAESD's decoder. It takes the sampled latents directly, without a scaling factor.
 ///
 /// Source: the decoder of madebyollin's TAESD, and `DecoderTiny` of the diffusers library.
 public final class TinyDecoder: LatentDecoder {
@@ -15,12 +15,12 @@ public final class TinyDecoder: LatentDecoder {
   private let steps: [Step]
   private let compute: Compute
 
-  /// Reads every weight of the decoder.
+  /// Reads all weights of the decoder.
   ///
   /// - Parameters:
   ///   - w: The network's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: TinyDecoderConfiguration, compute: Compute) throws {
     // It is so cheap that fp32 costs nothing.
@@ -44,8 +44,8 @@ public final class TinyDecoder: LatentDecoder {
   /// Decodes one latent.
   ///
   /// - Parameters:
-  ///   - latent: `[1, height, width, channels]` in fp32, as it is sampled.
-  ///   - padding: What convolutions see beyond the edges.
+  ///   - latent: `[1, height, width, channels]` in fp32, as sampled.
+  ///   - padding: The values beyond the edges in convolutions.
   /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let compute = compute.with(padding)
@@ -61,7 +61,7 @@ public final class TinyDecoder: LatentDecoder {
       case .enlarging(let convolution):
         let enlarged = compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1)
         x = convolution.forward(enlarged, compute)
-        // The next blocks work at another size: keeping this memory would only raise the peak.
+        // The next blocks have another size, so keeping this memory would only raise the peak.
         compute.workspace.trim()
       }
     }

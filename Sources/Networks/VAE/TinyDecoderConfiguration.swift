@@ -1,14 +1,14 @@
 import Tensors
 import Weights
 
-/// The sizes of a TAESD decoder: a small network that replaces a VAE's decoder and is many times as fast.
+/// The sizes of a TAESD decoder: a small network that replaces a VAE's decoder and is many times faster.
 ///
 /// The default is madebyollin's TAESD. Its layers are one sequence: a convolution, residual blocks of one width, and between
 /// the stages a doubling of the resolution and a convolution without bias.
 public struct TinyDecoderConfiguration: Hashable, Sendable {
   /// Channels of the latent.
   public var latentChannels = 4
-  /// Channels of all layers but the first and the last.
+  /// Channels of all layers except the first and the last.
   public var width = 64
   /// Residual blocks at each resolution, coarsest first.
   public var blockCounts = [3, 3, 3, 1]
@@ -16,7 +16,7 @@ public struct TinyDecoderConfiguration: Hashable, Sendable {
   /// The decoder of TAESD.
   public init() {}
 
-  /// A layer with weights, and its index in the sequence as the diffusers library counts.
+  /// A layer with weights, and its index in the sequence, counted as in the diffusers library.
   enum Layer: Hashable {
     /// From the latent, with a bias.
     case first(Int)
@@ -30,7 +30,7 @@ public struct TinyDecoderConfiguration: Hashable, Sendable {
 
   var layers: [Layer] {
     var layers = [Layer.first(0)]
-    // An activation without weights has index 1.
+    // Index 1 is an activation without weights.
     var index = 2
     for (stage, count) in blockCounts.enumerated() {
       for _ in 0..<count {
@@ -107,15 +107,15 @@ extension TinyDecoderConfiguration: NetworkConfiguration {
 }
 
 extension TinyDecoderConfiguration: LatentDecoderConfiguration {
-  /// Every stage but the last doubles the resolution.
+  /// Every stage except the last doubles the resolution.
   public var enlargement: Int { 1 << (blockCounts.count - 1) }
 
-  /// The input of the last blocks, one of their intermediate results, and its bordered copy; always in fp32.
+  /// The input of the last blocks, one of their intermediate results, and its copy with a border; always in fp32.
   public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
     width * height * 3 * self.width * ElementType.fp32.size
   }
 
-  /// Twice the least: a stage leaves its memory to the next one.
+  /// Twice the minimum: a stage passes its memory to the next one.
   public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
     2 * leastMemory(width: width, height: height, elementType: elementType)
   }

@@ -2,7 +2,7 @@ import Tensors
 import TensorFiles
 import Weights
 
-/// A VAE in files of its own, or a TAESD that replaces one.
+/// A VAE in separate files, or a TAESD that replaces one.
 public struct VAEArchive: Sendable {
   /// The network of the archive.
   public enum Decoder: Sendable {
@@ -40,7 +40,7 @@ public struct VAEArchive: Sendable {
     unread = WeightAudit(path: model.path, findings: model.unread)
   }
 
-  /// The decoder, whatever its kind. TAESD takes latents as they are sampled.
+  /// The decoder, of either kind. TAESD takes the sampled latents directly.
   public var decoderFiles: DecoderFiles {
     switch decoder {
     case .full(let network):
@@ -56,7 +56,7 @@ public struct VAEArchive: Sendable {
   /// Whether this is a TAESD.
   public var isTiny: Bool { if case .tiny = decoder { true } else { false } }
 
-  /// What manifests call it: `vae` or `taesd`.
+  /// The name in manifests: `vae` or `taesd`.
   public var family: String {
     switch decoder {
     case .full: "vae"
@@ -79,7 +79,7 @@ public struct VAEArchive: Sendable {
     }
   }
 
-  /// Finds all missing, misshapen and unread tensors, from headers alone.
+  /// Finds all missing, misshapen and unread tensors, reading only headers.
   public func audit() -> WeightAudit {
     switch decoder {
     case .full(let network): unread.merged(with: network.audit())
@@ -87,7 +87,7 @@ public struct VAEArchive: Sendable {
     }
   }
 
-  /// Throws `TensorFileError.changed` if a file was written to since the VAE was opened.
+  /// Throws `TensorFileError.changed` if a file was written to after the VAE was opened.
   public func requireUnchanged() throws(TensorFileError) { try weights.store.requireUnchanged() }
 
   /// The SHA-256 of the file, or of the files in the folder that are used, see `FileDigest.sha256(ofFilesByRelativePath:)`.

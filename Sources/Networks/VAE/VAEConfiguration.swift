@@ -1,7 +1,7 @@
 import JSON
 import Weights
 
-/// The widths and depths of a VAE's halves; everything else about its arithmetic is fixed.
+/// The widths and depths of a VAE's halves; everything else in its computation is fixed.
 ///
 /// The default is Stable Diffusion 1.5.
 public struct VAEConfiguration: Hashable, Sendable {
@@ -9,24 +9,24 @@ public struct VAEConfiguration: Hashable, Sendable {
   public var latentChannels = 4
   /// Channels of the image.
   public var outChannels = 3
-  /// Channels at each resolution, finest first. The encoder goes through them in this order, the decoder in reverse.
+  /// Channels at each resolution, finest first. The encoder uses them in this order, the decoder in reverse.
   public var blockOutChannels = [128, 256, 512, 512]
   /// Residual layers of a block of the encoder; the decoder's blocks have one more.
   public var layersPerBlock = 2
   /// Groups of all group norms, whose epsilon is 1e-6.
   public var normGroups = 32
-  /// What latents are multiplied by for sampling, and divided by before decoding; nil if the VAE's files do not state it and
-  /// no family is known.
+  /// The factor that latents are multiplied by for sampling, and divided by before decoding; nil if the VAE's files do not
+  /// state it and no family is known.
   public var scalingFactor: Float? = 0.18215
-  /// What is subtracted from latents before they are multiplied for sampling; it counts only if the factor is known.
+  /// The number that is subtracted from latents before they are multiplied for sampling; used only if the factor is known.
   public var shift: Float = 0
   /// Channels at each resolution of the encoder, if they differ from the decoder's.
   public var encoderBlockOutChannels: [Int]?
-  /// How sampled latents are packed; nil if they are the VAE's, scaled.
+  /// How sampled latents are packed; nil if they are only scaled.
   public var packing: LatentPacking?
-  /// Whether a 1×1 convolution of the latent precedes the decoder.
+  /// Whether a 1×1 convolution of the latent comes before the decoder.
   public var usesPostQuantConvolution = true
-  /// Whether a 1×1 convolution follows the encoder.
+  /// Whether a 1×1 convolution comes after the encoder.
   public var usesQuantConvolution = true
   /// Whether the middle block has attention, with one head.
   public var hasMiddleAttention = true
@@ -34,17 +34,17 @@ public struct VAEConfiguration: Hashable, Sendable {
   /// The VAE of Stable Diffusion 1.5.
   public init() {}
 
-  /// The scale of the latents that are sampled; nil if the VAE's files do not state it and no family is known.
+  /// The scale of sampled latents; nil if the VAE's files do not state it and no family is known.
   public var scale: LatentScale? { scalingFactor.map { LatentScale(factor: $0, shift: shift) } }
 
-  /// Channels of the latents that are sampled.
+  /// Channels of sampled latents.
   public var sampledChannels: Int { latentChannels * (packing.map { $0.side * $0.side } ?? 1) }
 }
 
-/// How FLUX.2's latents are packed for sampling: squares of pixels become one, whose channels are normalised by statistics in
-/// the VAE's files.
+/// How FLUX.2's latents are packed for sampling: squares of pixels become one pixel, whose channels are normalised with
+/// statistics in the VAE's files.
 public struct LatentPacking: Hashable, Sendable {
-  /// Pixels on the side of a square.
+  /// The side of a square in pixels.
   public var side = 2
   /// Added to variances.
   public var epsilon: Float = 1e-4
@@ -58,7 +58,7 @@ extension VAEConfiguration {
   ///
   /// - Parameters:
   ///   - network: The VAE.
-  ///   - family: Of the model that the VAE belongs to; nil for a VAE in a file of its own.
+  ///   - family: The family of the model that the VAE belongs to; nil for a VAE in a separate file.
   /// - Throws: `WeightError.configuration` for anything that is not supported.
   init(_ network: ModelFiles.Network, family: ModelFamily?) throws(WeightError) {
     self.init()
@@ -106,7 +106,7 @@ extension VAEConfiguration {
     normGroups = try file.integer("norm_num_groups", default: 32, in: NetworkLimit.channels)
     scalingFactor = packing == nil ? Float(try file.positiveNumber("scaling_factor", default: 0.18215)) : 1
     if let written = file["shift_factor"], written != .null {
-      // Pipelines of models with four channels do not read it.
+      // Pipelines for models with four channels do not read it.
       guard let number = written.numberValue, number.isFinite, latentChannels != 4 || number == 0 else {
         throw file.unusable("shift_factor", expected: latentChannels == 4 ? "0 or nothing" : "a number")
       }
@@ -143,7 +143,7 @@ extension VAEConfiguration {
     outChannels = root.commonSize(["decoder.conv_out.weight", "decoder.conv_out.bias"]) ?? outChannels
     latentChannels = root.commonSize(["decoder.conv_in.weight"], dimension: 1) ?? latentChannels
     if root.contains("bn.running_mean") { packing = LatentPacking() }
-    // Those of four channels always have both convolutions, so a missing one is a fault of the file.
+    // VAEs with four channels always have both convolutions, so a missing one is an error in the file.
     if latentChannels != 4 {
       usesPostQuantConvolution = root.contains("post_quant_conv.weight")
       usesQuantConvolution = root.contains("quant_conv.weight") || root.contains("encoder.quant_conv.weight")

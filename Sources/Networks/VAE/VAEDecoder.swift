@@ -1,8 +1,8 @@
 import Tensors
 import Weights
 
-/// The half of the autoencoder that turns a latent into an image: Kingma & Welling 2014, arXiv:1312.6114, in the shape of
-/// Esser et al. 2021, arXiv:2012.09841.
+/// The half of the autoencoder that turns a latent into an image: Kingma & Welling 2014, arXiv:1312.6114, with the architecture
+/// of Esser et al. 2021, arXiv:2012.09841.
 public final class VAEDecoder: LatentDecoder {
   private let packing: PackedLatents?
   private let postQuantization: Linear?
@@ -15,15 +15,15 @@ public final class VAEDecoder: LatentDecoder {
   private let normOut: GroupNorm
   private let convOut: Convolution2D
   private let compute: Compute
-  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
 
-  /// Reads every weight of the decoder.
+  /// Reads all weights of the decoder.
   ///
   /// - Parameters:
   ///   - w: The VAE's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use; the element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: VAEConfiguration, compute: Compute) throws {
     self.compute = compute
@@ -77,8 +77,8 @@ public final class VAEDecoder: LatentDecoder {
   /// Decodes one latent.
   ///
   /// - Parameters:
-  ///   - latent: `[1, height, width, channels]` in fp32, divided by the VAE's scaling factor, or packed as it is sampled.
-  ///   - padding: What convolutions see beyond the edges.
+  ///   - latent: `[1, height, width, channels]` in fp32, divided by the VAE's scaling factor, or packed as sampled.
+  ///   - padding: The values beyond the edges in convolutions.
   /// - Returns: `[1, n * height, n * width, 3]` in fp32, about -1 to 1; n is the configuration's enlargement.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let (compute, precise) = (compute.with(padding), precise.with(padding))
@@ -93,7 +93,7 @@ public final class VAEDecoder: LatentDecoder {
     x = resnet1.forward(x, compute)
     for block in up {
       x = block.forward(x, compute)
-      // The next block works at another size: keeping this one's memory would only raise the peak.
+      // The next block has another size, so keeping this one's memory would only raise the peak.
       compute.workspace.trim()
     }
     return convOut.forward(normOut.forward(x, activation: .silu, border: 1, compute), as: .fp32, compute)

@@ -15,15 +15,15 @@ public final class VAEEncoder: LatentEncoder {
   private let latentChannels: Int
   private let packing: PackedLatents?
   private let compute: Compute
-  /// For the first layers, so that no bit of the image is lost, and for the last one, in fp32: they cost almost nothing.
+  /// Runs the first layers in fp32, so that no bit of the image is lost, and the last one; they cost almost nothing.
   private let precise: Compute
 
-  /// Reads every weight of the encoder.
+  /// Reads all weights of the encoder.
   ///
   /// - Parameters:
   ///   - w: The VAE's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on; its element type is that of weights and activations.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use; the element type is that of weights and activations.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: VAEEncoderConfiguration, compute: Compute) throws {
     self.compute = compute
@@ -65,7 +65,7 @@ public final class VAEEncoder: LatentEncoder {
     normOut = try GroupNorm(encoder["conv_norm_out"], channels: inner, groups: groups, epsilon: epsilon)
     convOut = try Convolution2D(
       encoder["conv_out"], inputs: inner, outputs: 2 * latentChannels, compute: compute)
-    // The statistics are outside of the encoder's own names.
+    // The names of the statistics are outside of the encoder's names.
     packing = try vae.packing.map { try PackedLatents(w, $0, channels: vae.sampledChannels) }
     quantization =
       try vae.usesQuantConvolution
@@ -76,7 +76,7 @@ public final class VAEEncoder: LatentEncoder {
   ///
   /// - Parameters:
   ///   - image: `[1, height, width, 3]` in fp32 from -1 to 1; each side at least 8 pixels.
-  ///   - padding: What convolutions see beyond the edges; those that halve the image always see zeros.
+  ///   - padding: The values beyond the edges in convolutions; those that halve the image always see zeros.
   /// - Returns: The mean of the latent's distribution, `[1, height / 8, width / 8, channels]` in fp32, sides rounded down,
   ///   before it is multiplied by the VAE's scaling factor; packed if the VAE's latents are.
   public func forward(_ image: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
@@ -84,7 +84,7 @@ public final class VAEEncoder: LatentEncoder {
     var x = convIn.forward(precise.bordered(image), as: compute.elementType, precise)
     for block in down {
       x = block.forward(x, compute)
-      // The next block works at another size: keeping this one's memory would only raise the peak.
+      // The next block has another size, so keeping this one's memory would only raise the peak.
       compute.workspace.trim()
     }
     x = resnet0.forward(x, compute)
@@ -98,7 +98,7 @@ public final class VAEEncoder: LatentEncoder {
     return packing?.packed(latent, precise) ?? latent
   }
 
-  /// The first half of the channels; the other half are log variances.
+  /// The first half of the channels is the mean; the other half are log variances.
   private func mean(of moments: Tensor) -> Tensor {
     let mean = precise.tensor(
       batch: moments.batch, height: moments.height, width: moments.width, channels: latentChannels)

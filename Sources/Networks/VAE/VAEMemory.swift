@@ -2,29 +2,29 @@ import Tensors
 import Weights
 
 extension VAEConfiguration: LatentDecoderConfiguration {
-  /// Every block but the last doubles the resolution, and packed latents are unpacked before.
+  /// Every block except the last doubles the resolution, and packed latents are unpacked first.
   public var enlargement: Int { (packing?.side ?? 1) << (blockOutChannels.count - 1) }
 
-  /// Bytes without which an image cannot be decoded: the input of the last block's first convolution, before and after its
-  /// norm, and the output.
+  /// The memory in bytes without which an image cannot be decoded: the input of the last block's first convolution, before and
+  /// after its norm, and the output.
   ///
   /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  ///   - elementType: Of activations.
+  ///   - width: The width of the image in pixels.
+  ///   - height: The height of the image in pixels.
+  ///   - elementType: The element type of activations.
   /// - Returns: A lower bound.
   public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
     let (own, before) = (blockOutChannels[0], blockOutChannels[min(1, blockOutChannels.count - 1)])
     return width * height * (2 * before + own) * elementType.size
   }
 
-  /// Bytes that decoding an image works in.
+  /// The working memory for decoding an image, in bytes.
   ///
   /// - Parameters:
-  ///   - height: Of the image.
-  ///   - width: Of the image.
-  ///   - elementType: Of activations.
-  /// - Returns: An upper estimate: what the largest block's first ResNet block and its upsampling hold.
+  ///   - height: The height of the image in pixels.
+  ///   - width: The width of the image in pixels.
+  ///   - elementType: The element type of activations.
+  /// - Returns: An upper estimate: the memory of the largest block's first ResNet block and its upsampling.
   public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
     var peak = 0
     var pixels = (height + 2) * (width + 2)
@@ -55,25 +55,25 @@ public struct VAEEncoderConfiguration: LatentEncoderConfiguration {
   /// Channels at each resolution, finest first.
   var blockOutChannels: [Int] { vae.encoderBlockOutChannels ?? vae.blockOutChannels }
 
-  /// Bytes without which an image cannot be encoded: the input of the first block's first convolution, before and after its
-  /// norm, and the output.
+  /// The memory in bytes without which an image cannot be encoded: the input of the first block's first convolution, before and
+  /// after its norm, and the output.
   ///
   /// - Parameters:
-  ///   - width: In pixels.
-  ///   - height: In pixels.
-  ///   - elementType: Of activations.
+  ///   - width: The width of the image in pixels.
+  ///   - height: The height of the image in pixels.
+  ///   - elementType: The element type of activations.
   /// - Returns: A lower bound.
   public func leastMemory(width: Int, height: Int, elementType: ElementType) -> Int {
     width * height * 3 * blockOutChannels[0] * elementType.size
   }
 
-  /// Bytes that encoding an image works in.
+  /// The working memory for encoding an image, in bytes.
   ///
   /// - Parameters:
-  ///   - height: Of the image.
-  ///   - width: Of the image.
-  ///   - elementType: Of activations.
-  /// - Returns: An upper estimate: what the largest block's first ResNet block holds, and the image in fp32.
+  ///   - height: The height of the image in pixels.
+  ///   - width: The width of the image in pixels.
+  ///   - elementType: The element type of activations.
+  /// - Returns: An upper estimate: the memory of the largest block's first ResNet block, and of the image in fp32.
   public func activationBytes(height: Int, width: Int, elementType: ElementType) -> Int {
     var peak = 0
     var pixels = (height + 2) * (width + 2)

@@ -1,7 +1,7 @@
 import Weights
 
 extension VAEConfiguration: NetworkConfiguration {
-  /// All tensors of the decoder and of what precedes it.
+  /// All tensors of the decoder and of the layers before it.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
     let count = blockOutChannels.count
@@ -29,7 +29,7 @@ extension VAEConfiguration: NetworkConfiguration {
 }
 
 extension VAEEncoderConfiguration {
-  /// All tensors of the encoder and of what follows it.
+  /// All tensors of the encoder and of the layers after it.
   public var expectedTensors: [ExpectedTensor] {
     var list = TensorList()
     let widths = blockOutChannels

@@ -4,19 +4,19 @@ import Weights
 
 /// The sizes of a Z-Image transformer (S3-DiT). The default is Z-Image-Turbo.
 public struct ZImageConfiguration: Hashable, Sendable {
-  /// Channels of the latent, of which squares of 2x2 are tokens.
+  /// Channels of the latent; squares of 2x2 latent pixels are tokens.
   public var latentChannels = 16
   /// Width of the text encoding.
   public var contextWidth = 2560
   /// Attention heads.
   public var heads = 30
-  /// How many numbers of a head each axis of positions turns: index in the text, row, column.
+  /// How many channels of a head each axis of positions rotates: index in the text, row, column.
   public var axes = [32, 48, 48]
   /// The base of the frequencies.
   public var theta = 256.0
   /// Blocks over text and image.
   public var layers = 30
-  /// Blocks over the text alone, and over the image alone, before those.
+  /// The number of blocks over only the text, and over only the image, before those.
   public var refinerLayers = 2
   /// Channels of the hidden layers.
   public var feedForwardWidth = 10240
@@ -26,24 +26,24 @@ public struct ZImageConfiguration: Hashable, Sendable {
   public var timeHiddenWidth = 1024
   /// Added to mean squares.
   public var epsilon: Float = 1e-5
-  /// What times from 0 to 1 are multiplied by.
+  /// The factor of times from 0 to 1.
   public var timeScale: Float = 1000
 
   /// Z-Image-Turbo.
   public init() {}
 
-  /// Numbers of a head.
+  /// Channels of a head.
   public var headWidth: Int { axes.reduce(0, +) }
   /// Channels of a token.
   public var width: Int { heads * headWidth }
-  /// Numbers that the noise level is embedded in at first.
+  /// The number of values that the noise level is first embedded as.
   static let waves = 256
-  /// Both sequences are filled up to a multiple of this.
+  /// Both sequences are padded to a multiple of this.
   static let tokenMultiple = 32
-  /// Positions that the authors' tables have, on each axis.
+  /// The number of positions on each axis in the authors' tables.
   static let positionLimits = [1536, 512, 512]
 
-  /// A count of tokens with the filling.
+  /// The number of tokens including padding.
   static func filled(_ count: Int) -> Int { (count + tokenMultiple - 1) / tokenMultiple * tokenMultiple }
 }
 
@@ -77,12 +77,12 @@ extension ZImageConfiguration: NetworkConfiguration {
     return list.tensors
   }
 
-  /// The matrices of the blocks over text and image but the first.
+  /// The matrices of the blocks over text and image, except for the first block.
   public static func isQuantized(_ tensor: String) -> Bool {
     QuantizedBlocks.contain(tensor, of: "layers") && !staysInFile(tensor)
   }
 
-  /// What turns the noise level into changes of the blocks.
+  /// The layers that turn the noise level into the modulation of the blocks.
   public static func staysInFile(_ tensor: String) -> Bool {
     tensor.hasPrefix("t_embedder.") || tensor.contains("adaLN_modulation")
   }
@@ -91,21 +91,21 @@ extension ZImageConfiguration: NetworkConfiguration {
 extension ZImageConfiguration: DenoiserConfiguration {
   /// 2: tokens are squares of 2x2.
   public var latentStep: Int { 2 }
-  /// False: guidance is not an input.
+  /// Always false: guidance is not an input.
   public var readsGuidance: Bool { false }
 
-  /// Bytes that one evaluation works in: the stream, the three projections and the attention of all tokens, packed keys and
-  /// values, and the hidden layer of a block of tokens.
+  /// The working memory of one evaluation in bytes: the stream, the three projections and the attention of all tokens, packed
+  /// keys and values, and the hidden layer for a block of tokens.
   public func activationBytes(height: Int, width: Int, images: Int, elementType: ElementType) -> Int {
     let tokens = Self.filled(height * width / 4) + Self.textTokens
     let hidden = min(tokens, Compute.tokensInBlock) * 3 * feedForwardWidth
     return (tokens * 12 * self.width + hidden) * elementType.size
   }
 
-  /// The text tokens of a prompt of ordinary length.
+  /// The text tokens of a prompt of typical length.
   private static let textTokens = 128
 
-  /// Bytes of the embedded context of a prompt of ordinary length.
+  /// The size in bytes of the embedded context of a prompt of typical length.
   public func contextBytes(elementType: ElementType) -> Int { Self.textTokens * width * elementType.size }
 }
 
@@ -148,7 +148,7 @@ extension ZImageConfiguration: TransformerConfiguration {
       epsilon = Float(try file.positiveNumber("norm_eps", default: 1e-5))
       timeScale = Float(try file.positiveNumber("t_scale", default: 1000))
     } else {
-      // The published heads have 32, 48 and 48 of 128 numbers.
+      // The published heads have 32, 48 and 48 of 128 channels.
       axes = [head / 4, head * 3 / 8, head * 3 / 8]
     }
     guard axes.allSatisfy({ $0 > 0 && $0.isMultiple(of: 2) }), headWidth == head, width.isMultiple(of: head),
@@ -165,7 +165,7 @@ extension ZImageConfiguration: TransformerConfiguration {
     }
   }
 
-  /// Sizes by name, for reports.
+  /// The sizes by name, for reports.
   public var sizes: [(name: String, values: [Int])] {
     [
       ("dim", [width]), ("n_heads", [heads]), ("n_layers", [layers]), ("n_refiner_layers", [refinerLayers]),

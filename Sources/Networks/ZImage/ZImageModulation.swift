@@ -2,9 +2,9 @@ import Glibc
 import Tensors
 import Weights
 
-/// What the noise level changes in the blocks of a Z-Image transformer.
+/// The modulation of a Z-Image transformer's blocks, which depends on the noise level.
 final class ZImageModulation {
-  /// How a block is changed: norms are scaled by 1 + scale, and results by tanh of their gates.
+  /// How a block is changed: norms are scaled by 1 + scale, and results by the tanh of their gates.
   struct Change {
     let attentionScale: [Float]
     let attentionGate: [Float]
@@ -12,11 +12,11 @@ final class ZImageModulation {
     let feedForwardGate: [Float]
   }
 
-  /// The changes of a noise level.
+  /// The changes for a noise level.
   struct Rows {
     let refiner: [Change]
     let layers: [Change]
-    /// What the norm before the last layer is multiplied by.
+    /// The factor of the norm before the last layer.
     let last: [Float]
   }
 
@@ -27,7 +27,7 @@ final class ZImageModulation {
   private let last: RowLinear
   private let memory = ModulationMemory<Float, Rows>(capacity: 24)
 
-  /// Layers that stay in the file.
+  /// Creates the layers, whose weights stay in the file.
   init(_ w: WeightScope, _ configuration: ZImageConfiguration) {
     self.configuration = configuration
     var names: [String] = []

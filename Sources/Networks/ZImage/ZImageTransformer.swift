@@ -1,7 +1,7 @@
 import Tensors
 import Weights
 
-/// What a prompt becomes for a Z-Image transformer: its embedded and refined tokens, with the filling.
+/// A prompt as the input of a Z-Image transformer: its embedded and refined tokens, including padding.
 public struct ZImageContext: NetworkContext {
   /// `[1, 1, tokens, width]`.
   let tokens: Tensor
@@ -9,7 +9,7 @@ public struct ZImageContext: NetworkContext {
   public let identity = ContextIdentity()
 }
 
-/// The transformer of Z-Image: one stream over text and image, after a few blocks over each alone.
+/// The transformer of Z-Image: one stream over text and image, after a few blocks over each of them.
 ///
 /// Source: Tongyi-MAI's Z-Image, and `ZImageTransformer2DModel` of the diffusers library.
 public final class ZImageTransformer: DenoisingNetwork {
@@ -24,19 +24,19 @@ public final class ZImageTransformer: DenoisingNetwork {
   private let layers: [ZImageBlock]
   private let output: Linear
   private let compute: Compute
-  /// For the first layers, in fp32: they cost almost nothing, and everything depends on them.
+  /// Runs the first layers in fp32: they cost almost nothing, and everything depends on them.
   private let precise: Compute
   private var rotation: (height: Int, width: Int, text: Int, image: RotaryTable, all: RotaryTable)?
 
-  /// False: guidance is not an input.
+  /// Always false: guidance is not an input.
   public var readsGuidance: Bool { false }
 
-  /// Reads every weight of the network but those of the modulation.
+  /// Reads all weights of the network except those of the modulation.
   ///
   /// - Parameters:
   ///   - w: The network's weights.
-  ///   - configuration: Its sizes.
-  ///   - compute: What the arithmetic runs on.
+  ///   - configuration: The sizes of the network.
+  ///   - compute: The machine and numerics to use.
   /// - Throws: `WeightError`.
   public init(_ w: WeightScope, configuration: ZImageConfiguration, compute: Compute) throws {
     self.configuration = configuration
@@ -93,7 +93,7 @@ public final class ZImageTransformer: DenoisingNetwork {
   ///   - guidance: Ignored.
   ///   - options: Ignored: there are no convolutions, and tokens are not merged.
   /// - Returns: `[batch, height, width, channels]` in fp32.
-  /// - Throws: `WeightError` if the modulation cannot be read, and what the machine's interruption throws.
+  /// - Throws: `WeightError` if the modulation cannot be read, and the error of the machine's interruption.
   public func forward(
     _ latents: Tensor, timestep: Float, contexts: [ZImageContext], guidance: Float = 1,
     options: NetworkOptions = NetworkOptions()
@@ -123,7 +123,7 @@ public final class ZImageTransformer: DenoisingNetwork {
     return precise.unpatched(velocity, height: latent.height, width: latent.width, order: .rowFirst, factor: -1)
   }
 
-  /// A sequence with the filling token after it, up to a multiple of 32 tokens.
+  /// A sequence, padded with the padding token to a multiple of 32 tokens.
   private func filled(_ x: Tensor, with token: [Float]) -> Tensor {
     let count = ZImageConfiguration.filled(x.pixels)
     guard count > x.pixels else { return x }
@@ -132,8 +132,8 @@ public final class ZImageTransformer: DenoisingNetwork {
     return compute.joined([x, compute.converted(rest, to: x.elementType)])
   }
 
-  /// The angles of the image's tokens, and of those followed by the text's. The image comes after the text on the first axis;
-  /// its filling is at the origin.
+  /// The angles of the image's tokens, and those followed by the text's. On the first axis the image comes after the text; its
+  /// padding is at the origin.
   private func tables(height: Int, width: Int, text: Int) -> (image: RotaryTable, all: RotaryTable) {
     if let rotation, (rotation.height, rotation.width, rotation.text) == (height, width, text) {
       return (rotation.image, rotation.all)

@@ -1,20 +1,20 @@
 /// The random numbers of dynamic prompts: SplitMix64 (Steele, Lea and Flood, 2014), with every step defined, so that the
 /// same seed gives the same prompts on every machine.
 ///
-/// The state begins at `mix(seed + stream)`. Each draw adds 0x9E3779B97F4A7C15 to it and mixes the result. Of n equally
-/// likely values, a draw x takes number x·n / 2^64. Of weighted values, it takes the first whose sum of weights, with those
-/// before it, exceeds u times the sum of all, where u is x's upper 53 bits / 2^53. The manual documents this.
+/// The state starts at `mix(seed + stream)`. Each draw adds 0x9E3779B97F4A7C15 to it and mixes the result. Among n equally
+/// likely values, a draw x selects number x·n / 2^64. Among weighted values, let u be x's upper 53 bits / 2^53: the draw
+/// selects the first value whose cumulative weight exceeds u times the sum of all weights. The manual documents this.
 package struct DynamicDraws: Sendable {
   private var state: UInt64
 
-  /// A weight above this would lose the others' digits.
+  /// With a weight above this, the digits of the other weights would be lost.
   static let largestWeight = 1e15
 
-  /// The draws of one text.
+  /// Creates the draws of one text.
   ///
   /// - Parameters:
   ///   - seed: The seed.
-  ///   - stream: Tells the texts of one seed apart: 0 for prompts, 1 for negative prompts.
+  ///   - stream: Distinguishes the texts of one seed: 0 for prompts, 1 for negative prompts.
   package init(seed: Int64, stream: UInt64) {
     state = Self.mixed(UInt64(bitPattern: seed) &+ stream &* 0xD1B5_4A32_D192_ED03)
   }
@@ -37,12 +37,12 @@ package struct DynamicDraws: Sendable {
     Int(next().multipliedFullWidth(by: UInt64(count)).high)
   }
 
-  /// An index of weights, of which there is at least one, by the sums of the weights up to each; if all of them are 0, each is
-  /// as likely.
+  /// The index of one of several weights (at least one), given their cumulative sums. If all weights are 0, each is equally
+  /// likely.
   package mutating func index(sums: [Double]) -> Int {
     guard let total = sums.last, total > 0 else { return index(below: max(1, sums.count)) }
     let wanted = Double(next() >> 11) * 0x1p-53 * total
-    // The first sum above it.
+    // Find the first sum above the target.
     var (low, high) = (0, sums.count - 1)
     while low < high {
       let middle = (low + high) / 2
@@ -51,7 +51,7 @@ package struct DynamicDraws: Sendable {
     return low
   }
 
-  /// The same by the weights themselves.
+  /// The index of one of several weights.
   package mutating func index(weights: [Double]) -> Int {
     var sum = 0.0
     return index(

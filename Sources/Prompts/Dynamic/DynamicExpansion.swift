@@ -1,23 +1,23 @@
 /// Lists every prompt that a dynamic prompt can become. The last part varies fastest, and equal texts are listed once.
 ///
-/// Parts that ask for draws, or to walk in order, are resolved for each prompt by its number.
+/// Parts that request draws or an ordered walk are resolved later, for each prompt by its number.
 package struct DynamicExpansion {
   private let lists: DynamicLists
   private var bytesLeft: Int
   private var workLeft = 20_000_000
-  /// Numbers the parts that are resolved later.
+  /// The number of parts that are resolved later.
   private var laterCount = 0
-  /// The seed of the parts that ask for draws.
+  /// The seed for parts that request draws.
   private let seed: Int64
   private let stream: UInt64
 
-  /// An expansion.
+  /// Creates an expansion.
   ///
   /// - Parameters:
   ///   - lists: The lists that the prompt's wildcards name.
-  ///   - bytesLeft: How long all texts together may be, including those of parts.
-  ///   - seed: The seed of parts that ask for draws.
-  ///   - stream: Tells the texts of one seed apart.
+  ///   - bytesLeft: The limit for the length of all texts together, including those of parts.
+  ///   - seed: The seed for parts that request draws.
+  ///   - stream: Distinguishes the texts of one seed.
   package init(lists: DynamicLists, bytesLeft: Int = 256 << 20, seed: Int64 = 0, stream: UInt64 = 0) {
     self.lists = lists
     self.bytesLeft = bytesLeft
@@ -35,7 +35,7 @@ package struct DynamicExpansion {
   ) throws(DynamicPromptError) -> [String] {
     var seen: Set<[UInt8]> = []
     var texts: [String] = []
-    // Equal texts are dropped, so more have to be made than are wanted; each round makes more.
+    // Equal texts are dropped, so more must be made than are requested; each round makes more.
     var wanted = limit
     while true {
       let outcomes = try outcomes(of: node, scope, wanted)
@@ -67,7 +67,7 @@ package struct DynamicExpansion {
 
   // MARK: Parts
 
-  /// A text, with parts that are resolved later.
+  /// A text, and its parts that are resolved later.
   private struct Outcome {
     var text = ""
     var later: [Later] = []
@@ -157,7 +157,7 @@ package struct DynamicExpansion {
 
   private typealias Body = (inout DynamicExpansion, DynamicScope, Int) throws(DynamicPromptError) -> [Outcome]
 
-  /// The outcomes of `body` for each value of the variables that are set at once, the first variable varying slowest.
+  /// The outcomes of `body` for each value of the variables that are assigned immediately. The first variable varies slowest.
   private mutating func settings(
     _ assignments: ArraySlice<DynamicAssignment>, _ scope: DynamicScope, _ limit: Int, _ body: Body
   ) throws(DynamicPromptError) -> [Outcome] {
@@ -175,12 +175,12 @@ package struct DynamicExpansion {
     return outcomes
   }
 
-  /// The parts one after the other, in each combination.
+  /// All combinations of outcomes of consecutive parts.
   private mutating func product(
     of parts: [(node: DynamicNode, scope: DynamicScope)], _ limit: Int
   ) throws(DynamicPromptError) -> [Outcome] {
     var choices: [[Outcome]] = []
-    // How many combinations the later parts have: the more they have, the fewer outcomes of this one are needed.
+    // The number of combinations of the later parts: the more there are, the fewer outcomes of this part are needed.
     var later = 1
     for part in parts.reversed() {
       let needed = max(1, (limit - 1) / later + 1)
@@ -203,7 +203,7 @@ package struct DynamicExpansion {
     return results
   }
 
-  /// Moves on to the next combination, of which the last part varies fastest; false after the last one.
+  /// Moves to the next combination; the last part varies fastest. Returns false after the last combination.
   private static func advance(_ indices: inout [Int], over choices: [[Outcome]]) -> Bool {
     guard let moved = indices.indices.last(where: { indices[$0] + 1 < choices[$0].count }) else { return false }
     indices[moved] += 1
@@ -250,7 +250,7 @@ package struct DynamicExpansion {
           let parts = zip(choices, indices).map { $0[$1] }
           let keys = parts.map(\.key)
           try spend(0)
-          // Equal texts are not taken together, and equal choices come once.
+          // Here equal texts are not taken together, but equal choices are listed once.
           if Set(keys).count == size, seen.insert(keys).inserted {
             let result = Self.joined(parts, variants.separator)
             try spend(result.text.utf8.count)
@@ -277,7 +277,7 @@ package struct DynamicExpansion {
   }
 }
 
-/// Walks over the orders in which `size` of `count` options can be taken.
+/// Goes through the orders in which `size` of `count` options can be taken.
 private struct OrderWalk {
   private let count: Int
   private let size: Int
@@ -298,7 +298,7 @@ private struct OrderWalk {
       for index in order { isUsed[index] = true }
       return order
     }
-    // Takes options back until one can be replaced by a later one, then takes the first ones that are left.
+    // Put options back until one can be replaced by a later one, then take the first remaining ones.
     while let last = order.popLast() {
       isUsed[last] = false
       guard let next = (last + 1..<count).first(where: { !isUsed[$0] }) else { continue }

@@ -1,26 +1,26 @@
-/// Checks a dynamic prompt before it is resolved: that everything it names is there, and that no text it may become is too
-/// long. Counts its prompts without making them.
+/// Checks a dynamic prompt before it is resolved: everything that it names must exist, and no text that it may become may be
+/// too long. Counts its prompts without making them.
 package struct DynamicMeasure {
-  /// Finds the list of a name or pattern; nil if there is none.
+  /// Finds the list for a name or pattern; nil if there is none.
   package typealias Finder = (_ name: String, _ offset: Int, _ entry: Int?) throws(DynamicPromptError) -> DynamicList?
 
   /// The longest text that a prompt may become, in bytes of UTF-8.
   package static let lengthLimit = 4 << 20
-  /// How many parts are looked at.
+  /// The most parts that are examined.
   private static let workLimit = 4_000_000
-  /// How deep parts may be inside of each other, through lists and variables.
+  /// The deepest nesting of parts, through lists and variables.
   private static let depthLimit = 200
-  /// How many names a wildcard's path may become.
+  /// The most names that a wildcard's path may become.
   private static let pathLimit = 1000
 
   private let find: Finder
-  /// What is expected instead of a wildcard without a list, as messages name it.
+  /// What messages say is expected instead of a wildcard without a list.
   private let expectation: String
   /// The lists that the prompts name.
   package private(set) var lists: DynamicLists = [:]
   private var work = 0
   private var depth = 0
-  /// The wildcards and variables that are being looked at.
+  /// The wildcards and variables that are being examined.
   private var openLists: [String] = []
   private var openVariables: Set<String> = []
   private var entry: Int?
@@ -32,7 +32,7 @@ package struct DynamicMeasure {
     var name: String
   }
 
-  /// How long a part may become, and in how many ways.
+  /// How long a part may become, and how many texts it may become.
   package struct Size {
     /// The longest text in bytes.
     package var length = 0
@@ -40,10 +40,10 @@ package struct DynamicMeasure {
     package var count = 1.0
   }
 
-  /// A measure that finds lists with this function.
+  /// Creates a measure that finds lists with a function.
   ///
   /// - Parameters:
-  ///   - expectation: What is expected instead of a wildcard without a list, as messages name it.
+  ///   - expectation: What messages say is expected instead of a wildcard without a list.
   ///   - find: Finds a list.
   package init(expectation: String = "one", find: @escaping Finder) {
     self.find = find
@@ -66,7 +66,7 @@ package struct DynamicMeasure {
     return size
   }
 
-  /// Keeps scopes alive while their identities are keys.
+  /// Keeps scopes alive while their identities are used as keys.
   private var scopes: [DynamicScope] = []
 
   private mutating func size(of node: DynamicNode, _ scope: DynamicScope) throws(DynamicPromptError) -> Size {
@@ -157,7 +157,7 @@ package struct DynamicMeasure {
     return total
   }
 
-  /// The names that a wildcard's path may become, with their lists; nil for one that is text.
+  /// The names that a wildcard's path may become, with their lists. The list is nil for a name that is plain text.
   private mutating func found(
     _ wildcard: DynamicWildcard, _ scope: DynamicScope
   ) throws(DynamicPromptError) -> [String?] {
@@ -184,7 +184,7 @@ package struct DynamicMeasure {
     _ wildcard: DynamicWildcard, _ scope: DynamicScope
   ) throws(DynamicPromptError) -> [String] {
     if case .text(let path) = wildcard.path { return [path] }
-    // Finds the lists and variables of the path.
+    // Finds the lists and variables that the path uses.
     let size = try size(of: wildcard.path, scope)
     guard size.count <= Double(Self.pathLimit) else {
       throw DynamicPromptError(
@@ -251,10 +251,10 @@ package struct DynamicMeasure {
     return total
   }
 
-  /// How many ordered choices of options there are, with the options' own numbers of texts.
+  /// How many ordered selections of options there are, counting the texts of each option.
   static func orders(_ counts: [Double], _ bounds: ClosedRange<Int>) -> Double {
     if bounds == 1...1 { return counts.reduce(0, +) }
-    // The elementary symmetric polynomials of the counts; more than this many options are taken far too rarely.
+    // The elementary symmetric polynomials of the counts. More than this many options are taken far too rarely to matter.
     let most = min(bounds.upperBound, 64)
     guard bounds.lowerBound <= most else { return .infinity }
     var sums = [1.0] + [Double](repeating: 0, count: most)

@@ -2,8 +2,8 @@ import Text
 
 /// Reads a dynamic prompt in one pass, by scalars.
 ///
-/// What is not syntax is text: brackets, weights, tags and escapes of the prompt language stay as they are. A backslash
-/// makes the scalar after it text. Bars between square brackets belong to alternation (`[a|b]`), not to variants.
+/// Everything that is not syntax is text: brackets, weights, tags and escapes of the prompt language stay as they are. The
+/// scalar after a backslash is text. Bars between square brackets belong to alternation (`[a|b]`), not to variants.
 struct DynamicParser {
   private let scalars: [Unicode.Scalar]
   private let hasWildcards: Bool
@@ -12,9 +12,9 @@ struct DynamicParser {
   private var index = 0
   private var depth = 0
 
-  /// The deepest nesting; every way of resolving a prompt is recursive.
+  /// The deepest nesting, because every way to resolve a prompt is recursive.
   static let depthLimit = 64
-  /// How many variables a prompt may set.
+  /// The most variables that a prompt may set.
   private static let mostVariables = 1000
   /// The longest path of a wildcard, and the longest list of its parameters.
   private static let longestPath = 255
@@ -188,14 +188,14 @@ struct DynamicParser {
     return true
   }
 
-  /// A whole number; one that is too large for any list is as good as the largest.
+  /// A whole number. A number that is too large for any list counts as the largest one.
   private mutating func number(_ limit: Int) -> Int? {
     let start = index
     while index < limit, ("0"..."9").contains(scalars[index]) { index += 1 }
     return index == start ? nil : Int(String(scalars[start..<index])) ?? Int.max
   }
 
-  /// Reads white space and `0.5::`; consumes neither if there is no weight.
+  /// Reads white space and `0.5::`. If there is no weight, it consumes nothing.
   private mutating func weight(_ limit: Int) throws(DynamicPromptError) -> Double? {
     let start = index
     skipSpace(limit)
@@ -213,7 +213,7 @@ struct DynamicParser {
     return weight
   }
 
-  /// `1`, `1.5`, `1.` and `.5`.
+  /// Reads `1`, `1.5`, `1.` and `.5`.
   private static func decimal(_ text: String) -> Double? {
     let sides = text.split(separator: ".", omittingEmptySubsequences: false)
     guard sides.count < 3, sides.contains(where: { !$0.isEmpty }) else { return nil }
@@ -295,7 +295,7 @@ struct DynamicParser {
     var end: Int
   }
 
-  /// The extent of a wildcard that begins here; nil if the underscores are text.
+  /// The extent of a wildcard that starts here; nil if the underscores are text.
   private func extent(ofWildcardAt start: Int, _ limit: Int) -> Extent? {
     var first = start + 2
     guard first < limit, scalars[first] != "_" else { return nil }
@@ -360,7 +360,7 @@ struct DynamicParser {
     index = extent.end
     let before = extent.start > 0 && PythonText.isWord(scalars[extent.start - 1])
     let after = index < scalars.count && PythonText.isWord(scalars[index])
-    // The underscores of the next wildcard are not part of a word.
+    // The underscores of a following wildcard are not part of a word.
     let isNext = after && self.extent(ofWildcardAt: index, scalars.count) != nil && isNextUnderscores
     return .wildcard(
       DynamicWildcard(
@@ -373,7 +373,7 @@ struct DynamicParser {
     index + 1 < scalars.count && scalars[index] == "_" && scalars[index + 1] == "_"
   }
 
-  /// Whether two underscores end here, as those of a wildcard do.
+  /// Whether two underscores end here, as at the end of a wildcard.
   private func endsWildcard(_ end: Int) -> Bool { end > 1 && scalars[end - 1] == "_" && scalars[end - 2] == "_" }
 
   private mutating func parameter(_ limit: Int) throws(DynamicPromptError) -> DynamicAssignment {
@@ -422,7 +422,7 @@ struct DynamicParser {
 }
 
 extension DynamicVariants {
-  /// With equal texts as one option if more than one is taken, so that none is taken twice.
+  /// If more than one option is taken, equal texts are merged into one option, so that no text is taken twice.
   fileprivate var merged: DynamicVariants {
     guard hasBounds else { return self }
     var result = self
@@ -445,7 +445,7 @@ extension DynamicVariants {
 }
 
 extension DynamicNode {
-  /// Without white space at the end of a plain text.
+  /// Without white space at the end, if this is plain text.
   fileprivate var withoutSpaceAtEnd: DynamicNode {
     guard case .text(let text) = self else { return self }
     let scalars = Array(text.unicodeScalars)
@@ -455,7 +455,7 @@ extension DynamicNode {
 }
 
 enum DynamicError {
-  /// A scalar as messages name it.
+  /// A scalar in the form for messages.
   static func quoted(_ scalar: Unicode.Scalar) -> String {
     scalar.properties.generalCategory == .control ? "a line end" : "\"\(scalar)\""
   }

@@ -1,20 +1,20 @@
-/// A prompt in the language of dynamic prompts: variants, wildcards and variables, which stand for many prompts.
+/// A prompt in the language of dynamic prompts, with variants, wildcards and variables. It represents many prompts.
 ///
-/// Source: the grammar of sd-dynamic-prompts. The manual's page on prompts has the rules, and where they differ.
+/// Source: the grammar of sd-dynamic-prompts. The manual's page about prompts has the rules and the differences.
 package struct DynamicPrompt: Sendable {
   /// The text as written.
   package let text: String
   let root: DynamicNode
 
-  /// Whether the text has anything to resolve.
+  /// Whether there is anything to resolve in the text.
   package var isDynamic: Bool {
     if case .text = root { false } else { true }
   }
 
-  /// Whether the text has variants or variables, which are hardly meant as text. Wildcards alone do not count.
+  /// Whether the text has variants or variables, which are rarely meant as text. Wildcards alone do not count.
   package var hasVariants: Bool { root.hasVariants }
 
-  /// Parses a prompt or an entry of a list; `__name__` is a wildcard, or plain text.
+  /// Parses a prompt or an entry of a list. `__name__` is a wildcard if `hasWildcards`, otherwise plain text.
   package init(_ text: String, hasWildcards: Bool = true) throws(DynamicPromptError) {
     self.text = text
     // Most prompts have nothing to resolve, and are not copied.
@@ -29,11 +29,11 @@ package struct DynamicPrompt: Sendable {
 
 /// Why a dynamic prompt cannot be resolved.
 package struct DynamicPromptError: Error, Equatable {
-  /// What was found, what was expected.
+  /// What was found, and what was expected.
   package var message: String
   /// The position in the text, in Unicode scalars from 0.
   package var offset: Int
-  /// The entry of a list that has the text; nil for the prompt itself.
+  /// The list entry that contains the text; nil for the prompt itself.
   package var entry: Int?
 
   package init(_ message: String, at offset: Int, in entry: Int? = nil) {
@@ -51,9 +51,9 @@ indirect enum DynamicNode: Sendable {
   case variants(DynamicVariants)
   case wildcard(DynamicWildcard)
   case variable(name: String, fallback: DynamicNode?, offset: Int)
-  /// `inner` in the place of the first ellipsis of `wrapper`.
+  /// `inner` inserted at the first ellipsis of `wrapper`.
   case wrap(wrapper: DynamicNode, inner: DynamicNode)
-  /// The value of a variable that was resolved at once: it has one value in each prompt.
+  /// The value of a variable that is resolved immediately: it has one value in each prompt.
   case once(DynamicNode)
 
   static let empty = DynamicNode.text("")
@@ -67,7 +67,7 @@ indirect enum DynamicNode: Sendable {
     }
   }
 
-  /// How the part asks to be resolved, whatever the prompt's own way is.
+  /// How the part requests to be resolved, whatever the way of the whole prompt.
   var sampling: DynamicSampling? {
     switch self {
     case .variants(let variants): variants.sampling
@@ -77,7 +77,7 @@ indirect enum DynamicNode: Sendable {
   }
 }
 
-/// How parts of a prompt are resolved; a mark at the start of variants or a wildcard asks for one.
+/// How parts of a prompt are resolved. A mark at the start of variants or of a wildcard requests one of these.
 enum DynamicSampling: Sendable {
   case combinatorial, random, cyclical
 
@@ -115,7 +115,7 @@ struct DynamicVariants: Sendable {
     return min(a, b)...max(a, b)
   }
 
-  /// The wildcard if it is the only option: its entries are then the options.
+  /// The wildcard, if it is the only option: then its entries are the options.
   var onlyWildcard: DynamicWildcard? {
     guard options.count == 1, case .wildcard(let wildcard) = options[0].node else { return nil }
     return wildcard
@@ -128,7 +128,7 @@ struct DynamicWildcard: Sendable {
   var path: DynamicNode
   var parameters: [DynamicAssignment] = []
   var sampling: DynamicSampling?
-  /// Whether it is part of a longer word; then it is text unless there is a list of this name.
+  /// Whether it is part of a longer word; then it is text unless there is a list with this name.
   var isGlued: Bool
   /// The text as written.
   var text: String
@@ -139,13 +139,13 @@ struct DynamicWildcard: Sendable {
 struct DynamicAssignment: Sendable {
   var name: String
   var value: DynamicNode
-  /// Whether the value is resolved once, and not wherever it is used.
+  /// Whether the value is resolved once, instead of at each use.
   var isImmediate = false
-  /// Whether a value that the variable already has is kept.
+  /// Whether the variable keeps a value that it already has.
   var keepsOld = false
 }
 
-/// The variables that are set at some point of a prompt.
+/// The variables that are set at a position of a prompt.
 final class DynamicScope: Sendable {
   let values: [String: DynamicNode]
 
@@ -173,9 +173,9 @@ package final class DynamicList: Sendable {
     }
   }
 
-  /// At least one.
+  /// The entries; at least one.
   package let entries: [Entry]
-  /// The sums of the weights up to each entry; nil if all are equal.
+  /// The cumulative weights; nil if all weights are equal.
   private let sums: [Double]?
 
   package init(_ entries: [Entry]) {
@@ -203,11 +203,11 @@ package final class DynamicList: Sendable {
   }
 }
 
-/// What resolves wildcards: lists by the names and patterns that prompts use.
+/// Resolves wildcards: lists by the names and patterns that prompts use.
 package typealias DynamicLists = [String: DynamicList]
 
 extension DynamicList {
-  /// The name or pattern that a wildcard's path means, without slashes that separate nothing.
+  /// The name or pattern in a wildcard's path, without superfluous slashes.
   package static func name(_ path: String) -> String {
     path.split(separator: "/").joined(separator: "/")
   }

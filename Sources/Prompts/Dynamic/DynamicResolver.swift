@@ -1,13 +1,13 @@
 /// Resolves a dynamic prompt to one text, by draws or in order.
 ///
-/// The prompt was measured before (`DynamicMeasure`), so that everything it names is there, and its size is bounded.
+/// `DynamicMeasure` has checked the prompt: everything that it names exists, and its size is limited.
 package struct DynamicResolver {
   private let lists: DynamicLists
   private var draws: DynamicDraws
-  /// The number of the image, for parts that walk in order.
+  /// The number of the image, for parts that go through their values in order.
   private let number: Int
 
-  /// A resolver for one image.
+  /// Creates a resolver for one image.
   ///
   /// - Parameters:
   ///   - lists: The lists that the prompt's wildcards name.
@@ -19,10 +19,10 @@ package struct DynamicResolver {
     self.number = number
   }
 
-  /// The prompt resolved by draws, except for parts that ask to walk in order.
+  /// Resolves the prompt by draws, except for parts that request an ordered walk.
   package mutating func drawn(_ prompt: DynamicPrompt) -> String { text(of: prompt.root, DynamicScope(), .random) }
 
-  /// The prompt that is next in order for the image's number, except for parts that ask for draws.
+  /// The prompt for the image's number in an ordered walk, except for parts that request draws.
   package mutating func walked(_ prompt: DynamicPrompt) -> String { text(of: prompt.root, DynamicScope(), .cyclical) }
 
   mutating func text(of node: DynamicNode, _ scope: DynamicScope, _ sampling: DynamicSampling) -> String {
@@ -33,10 +33,10 @@ package struct DynamicResolver {
 
   private struct Way {
     var sampling: DynamicSampling
-    /// How often the part was resolved before; only parts that walk in order need it.
+    /// How many times the part was resolved before; needed only for parts that go through their values in order.
     var number: Int
 
-    /// A part's own way inside of another's.
+    /// The way of a part inside of another part.
     func of(_ node: DynamicNode, _ image: Int) -> Way {
       switch (node.sampling, sampling) {
       case (.random, _): Way(sampling: .random, number: image)
@@ -143,9 +143,9 @@ package struct DynamicResolver {
   }
 }
 
-/// How texts are put together.
+/// How texts are joined.
 enum DynamicEllipsis {
-  /// The texts with a separator between them, but none at either end, which empty texts would leave.
+  /// The texts with a separator between them. Empty texts at the ends leave no separator there.
   static func joined(_ texts: [String], _ separator: String) -> String {
     guard texts.count != 1 else { return texts[0] }
     var bytes = Array(texts.joined(separator: separator).utf8)
@@ -158,12 +158,12 @@ enum DynamicEllipsis {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The signs of an ellipsis, besides three dots or more.
+  /// The characters that are an ellipsis, besides three dots or more.
   private static let signs: Set<Unicode.Scalar> = [
     "\u{1801}", "\u{2026}", "\u{22EE}", "\u{22EF}", "\u{22F0}", "\u{22F1}", "\u{FE19}",
   ]
 
-  /// The text with `inner` in the place of its first ellipsis, or after it if it has none.
+  /// The text with `inner` inserted at its first ellipsis, or after it if it has none.
   static func filled(_ text: String, with inner: String) -> String {
     let scalars = Array(text.unicodeScalars)
     var index = 0
@@ -181,7 +181,7 @@ enum DynamicEllipsis {
 struct DynamicOrders {
   private let options: Int
   private let sizes: ClosedRange<Int>
-  /// How many there are; at most 2^53.
+  /// The number of orders, at most 2^53.
   let count: Int
 
   private static let most = 1 << 53

@@ -23,13 +23,13 @@ public struct Axis: Sendable {
   }
 
   let position: SourcePosition
-  /// How many seeds each date adds, for the axis of a nightly series.
+  /// For the axis of a nightly series, the number of seeds that each date adds.
   var seedsPerNight: Int?
   private(set) var runs: [Run]
   /// The index of the first value of each run.
   private let starts: [Int]
 
-  /// An axis of at least one value.
+  /// Creates an axis with at least one value.
   init(name: String, key: RecipeKey?, runs: [Run], position: SourcePosition) {
     self.name = name
     self.key = key
@@ -55,10 +55,10 @@ public struct Axis: Sendable {
     }
   }
 
-  /// The position of a value in the recipe; that of the axis for values that are not listed one by one.
+  /// The position of a value in the recipe. For values that are not listed one by one, the position of the axis.
   func position(at index: Int) -> SourcePosition { value(at: index).position ?? position }
 
-  /// Writes the value at an index into a cell. Fast, because it does not format numbers as text.
+  /// Writes the value at an index into a cell. It is fast, because it does not format numbers as text.
   func apply(_ index: Int, to draft: inout CellDraft) {
     let run = starts.lastIndex { $0 <= index } ?? 0
     switch runs[run] {
@@ -81,7 +81,7 @@ public struct Axis: Sendable {
     }
   }
 
-  /// The values that excludes and includes may name by their title, unless there are too many of them.
+  /// The values that excludes and includes may name by their title; empty if there are too many of them.
   var named: [(index: Int, value: AxisValue)] {
     var named = listed.filter(\.value.isNamed)
     for (run, start) in zip(runs, starts) {
@@ -91,7 +91,7 @@ public struct Axis: Sendable {
     return named
   }
 
-  /// The row that holds all values, if there is one.
+  /// The row that contains all values, if there is one.
   var onlyRow: (any AxisRow)? {
     guard runs.count == 1, case .row(let row) = runs[0] else { return nil }
     return row
@@ -139,7 +139,7 @@ public struct Axis: Sendable {
   mutating func drawSeeds(_ draw: (_ drawKey: String) -> Int64) {
     for (run, start) in zip(runs.indices, starts) {
       guard case .values(var values) = runs[run] else { continue }
-      // Most axes have none: leave their storage shared.
+      // Most axes have no seeds to draw: leave their storage shared.
       guard values.contains(where: \.hasRandomSeed) else { continue }
       for index in values.indices {
         let drawKey = "\(name)[\(start + index)]"
@@ -156,10 +156,10 @@ struct AxisValue: Sendable {
   var text: String
   var title: String
   var settings: [Setting]
-  /// Whether excludes and includes may name the value by its title. Otherwise the title is just the value, and the
-  /// cell's resolved value is compared.
+  /// Whether excludes and includes may name the value by its title. If not, the title is only the value's text, and the cell's
+  /// resolved value is compared.
   var isNamed: Bool
-  /// Its position in the recipe; nil if it is not listed there.
+  /// The position in the recipe; nil if the value is not listed there.
   var position: SourcePosition?
 
   init(text: String, title: String, settings: [Setting], isNamed: Bool, position: SourcePosition? = nil) {
@@ -172,7 +172,7 @@ struct AxisValue: Sendable {
 
   var hasRandomSeed: Bool { settings.contains(where: \.isRandomSeed) }
 
-  /// Draws its seeds; a value that is only a seed is shown as the drawn number.
+  /// Draws its seeds. A value that is only a seed is shown as the drawn number.
   mutating func drawSeeds(_ draw: (RecipeKey) -> Int64) {
     for index in settings.indices where settings[index].isRandomSeed {
       let key = settings[index].key
@@ -187,6 +187,6 @@ struct AxisValue: Sendable {
 }
 
 extension Setting {
-  /// A seed that has to be drawn.
+  /// Whether it is a seed that must be drawn.
   var isRandomSeed: Bool { key.kind == .seed && value == .integer(-1) }
 }

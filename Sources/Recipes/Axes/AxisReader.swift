@@ -38,7 +38,7 @@ struct AxisReader {
         KeyReader.unknown(
           name,
           expected: "a recipe key, or values of the form {title: ..., key: ...} for an axis with "
-            + "a name of its own", names: RecipeKey.settingNames), at: entry.keyPosition)
+            + "another name", names: RecipeKey.settingNames), at: entry.keyPosition)
       return nil
     }
     if let key, key.name == "seed", let scalar = entry.value.scalar, NightlySeries.isMeant(scalar) {
@@ -112,7 +112,7 @@ struct AxisReader {
     var runs: [Axis.Run] = []
     var listed: [AxisValue] = []
     var isSound = true
-    /// The two numbers before the current one, while both are plain numbers.
+    /// The two numbers before the current one, if both are plain numbers.
     var last: [ExactDecimal] = []
     var index = 0
     while index < nodes.count, !findings.isFull {
@@ -199,7 +199,7 @@ struct AxisReader {
     }
   }
 
-  /// Thrown once the error was reported.
+  /// Thrown after the error was reported.
   private struct Reported: Error {}
 
   /// A range in the form of the webui's plot; nil if the text is something else.
@@ -322,7 +322,7 @@ struct AxisReader {
     return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
-  /// Models are shown by their file's name.
+  /// The title of a value. Models are shown by their file's name.
   static func title(_ scalar: YAMLScalar, _ key: RecipeKey) -> String {
     switch key.kind {
     case .model, .vae, .otherModel, .models:
@@ -332,7 +332,7 @@ struct AxisReader {
       }
       return scalar.isNull || file.isEmpty ? "none" : file
     case .upscaler:
-      // "none" would be another upscaler's name.
+      // "none" would be the name of another upscaler.
       return scalar.isNull || scalar.text.isEmpty
         ? UpscalerReference.latent.name : UpscalerReference(name: scalar.text).title
     default: return text(scalar, key)
@@ -351,12 +351,12 @@ struct AxisReader {
   }
 }
 
-/// Limits how many values one recipe may split out of text; the size of a file alone would allow millions.
+/// Limits how many values one recipe may split from texts; the size of a file alone would allow millions.
 final class ValueBudget {
   static let limit = 250_000
   private var left = limit
 
-  /// Whether the text's values are still within the limit.
+  /// Counts the values in a text; returns whether they are still within the limit.
   func take(_ text: String) -> Bool {
     left -=
       1

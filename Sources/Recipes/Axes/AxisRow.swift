@@ -1,12 +1,12 @@
-/// Values of an axis that are made on demand, so that a row may be long.
+/// Values of an axis that are computed on demand, so that there may be many of them.
 protocol AxisRow: Sendable {
   /// The key that every value sets.
   var key: RecipeKey { get }
-  /// The number of values; at least one.
+  /// The number of values, at least one.
   var count: Int { get }
   /// Whether excludes and includes may name a value by its title.
   var isNamed: Bool { get }
-  /// The text and title of the value at an index below `count`, as the recipe would write it.
+  /// The text and title of the value at an index below `count`, as a recipe would write it.
   func text(at index: Int) -> String
   /// The value at an index below `count`.
   func setting(at index: Int) -> KeyValue
@@ -52,7 +52,7 @@ struct RangeRow: AxisRow {
 }
 
 extension KeyValue {
-  /// A number of a row that was already checked.
+  /// Creates the value from a number of a row that was already checked.
   init(_ number: ExactDecimal, of key: RecipeKey) {
     switch key.kind {
     case .integer, .seed: self = .integer(number.integer ?? 0)

@@ -4,9 +4,9 @@ import Settings
 struct CellReader {
   let values: ValueReader
   let findings: Findings
-  /// The values of each axis by title; if titles are equal, the first counts.
+  /// The values of each axis by title; if titles are equal, the first one.
   private let titles: [String: [String: AxisValue]]
-  /// Axes with errors of their own: their titles are unknown, so they are not checked here.
+  /// Axes with errors. Their titles are unknown, so titles are not checked against them.
   private let broken: Set<String>
 
   init(values: ValueReader, findings: Findings, axes: [Axis], broken: Set<String>) {
@@ -62,7 +62,7 @@ struct CellReader {
     return condition
   }
 
-  /// The numbers of a range in the form of the webui's plot, or the value itself.
+  /// The numbers in a range in the form of the webui's plot, or the value itself.
   private func numbers(_ scalar: YAMLScalar, for key: RecipeKey) throws(ValueReader.Complaint) -> [YAMLScalar] {
     guard key.kind.hasProgressions else { return [scalar] }
     do throws(PlotRange.Complaint) {
@@ -76,7 +76,7 @@ struct CellReader {
     }
   }
 
-  /// The alternatives: one value, several separated by bars or commas, or a list.
+  /// The alternatives: one value, several values separated by bars or commas, or a list.
   private func scalars(_ entry: YAMLEntry, kind: SettingKind) -> [(YAMLScalar, SourcePosition)]? {
     let position = entry.value.position
     switch entry.value.content {
@@ -143,7 +143,7 @@ struct CellReader {
     }
   }
 
-  /// The key that an entry names, and the titles of the axis that it names; both if the axis has a key's name.
+  /// The key that an entry names, and the titles of the axis that it names. Both, if the axis has the name of a key.
   private func target(of entry: YAMLEntry) -> (RecipeKey?, [String: AxisValue])? {
     let key = PlotLabels.key(entry.name)
     let axis = titles[PlotLabels.axisName(entry.name)]

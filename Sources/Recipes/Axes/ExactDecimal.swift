@@ -4,8 +4,8 @@ package struct ExactDecimal: Equatable, Sendable {
   /// The number of digits after the point; the last of them is not 0.
   package let scale: Int
 
-  /// Reads `-12`, `0.25`, `.5`, `1e-3`, `0x10`; nil for anything else, and for more than 18 digits after the point or
-  /// 19 in all.
+  /// Reads `-12`, `0.25`, `.5`, `1e-3`, `0x10`; nil for anything else, and for more than 18 digits after the point or 19 digits
+  /// in total.
   package init?(_ text: String) {
     guard CoreNumber.number(text)?.isFinite == true else { return nil }
     if let integer = CoreNumber.integer(text) {
@@ -29,7 +29,7 @@ package struct ExactDecimal: Equatable, Sendable {
 
   init(_ integer: Int64) { self.init(reducing: Int128(integer), scale: 0) }
 
-  /// Drops trailing zeros of the fraction.
+  /// Creates a number without trailing zeros in its fraction.
   fileprivate init(reducing digits: Int128, scale: Int) {
     var (digits, scale) = (digits, scale)
     while scale > 0, digits % 10 == 0 {
@@ -40,12 +40,12 @@ package struct ExactDecimal: Equatable, Sendable {
     self.scale = scale
   }
 
-  /// Every number is smaller than this, whatever its scale. Sums and differences at a common scale are then below 10^37
-  /// and cannot overflow an `Int128`, which ends at 1.7 × 10^38.
+  /// The digits of every number are below this. Sums and differences at a common scale are then below 10^37 and cannot overflow
+  /// an `Int128`, whose limit is 1.7 × 10^38.
   fileprivate static let digitLimit = UInt128(10_000_000_000_000_000_000)
   private static let scaleLimit = 18
 
-  /// The whole number, if it is one.
+  /// The number as an integer; nil if it has a fraction.
   package var integer: Int64? { scale == 0 ? Int64(exactly: digits) : nil }
 
   /// The nearest `Double`.
@@ -57,7 +57,7 @@ package struct ExactDecimal: Equatable, Sendable {
 
   private static let powersOfTen: [Double] = (0...18).map { scale in (0..<scale).reduce(1) { power, _ in power * 10 } }
 
-  /// The digits at another scale, which must not be smaller than its own.
+  /// The digits at another scale, which must not be smaller than the number's own.
   func digits(atScale wanted: Int) -> Int128 {
     var digits = digits
     for _ in scale..<max(scale, wanted) { digits *= 10 }
@@ -82,10 +82,10 @@ package struct EvenNumbers: Equatable, Sendable {
   private let length: Int128
   private let scale: Int
   package let count: Int
-  /// Whether the numbers are truncated to whole ones.
+  /// Whether the numbers are truncated to integers.
   private let isWhole: Bool
 
-  /// `count` numbers from `first` to `last`, at least one; nil if more than 19 digits are needed.
+  /// Creates `count` numbers from `first` to `last`, at least one; nil if more than 19 digits are needed.
   package init?(from first: ExactDecimal, to last: ExactDecimal, count: Int, isWhole: Bool) {
     guard count > 0, count <= Self.limit else { return nil }
     scale = max(first.scale, last.scale)
@@ -100,7 +100,7 @@ package struct EvenNumbers: Equatable, Sendable {
 
   /// The number at an index below `count`, without an exponent; exact if it has at most 18 digits after the point.
   package subscript(index: Int) -> String {
-    // start + length · index / (count − 1), over a common denominator: below 10^30, and an Int128 ends at 10^38.
+    // start + length · index / (count − 1), over a common denominator: below 10^30; the limit of an Int128 is 10^38.
     let parts = Int128(max(count - 1, 1))
     let numerator = start * parts + length * Int128(index)
     var unit: Int128 = 1
@@ -130,7 +130,7 @@ package struct Progression: Equatable, Sendable {
   private let scale: Int
   package let count: Int
 
-  /// Why three numbers do not make a progression.
+  /// Why three numbers are not a progression.
   package enum Problem: Error, Equatable {
     /// The two numbers before the dots are equal.
     case noStep
@@ -138,11 +138,11 @@ package struct Progression: Equatable, Sendable {
     case wrongWay
     /// The steps skip the last number, which is between these two.
     case missed(ExactDecimal, ExactDecimal)
-    /// More than 19 digits are needed to hold all numbers and the step exactly.
+    /// More than 19 digits are needed to represent all numbers and the step exactly.
     case tooManyDigits
   }
 
-  /// The numbers that continue `first` and `second` with the same step, up to and including `last`.
+  /// Creates the numbers that continue `first` and `second` with the same step, up to and including `last`.
   package init(
     after first: ExactDecimal, _ second: ExactDecimal, through last: ExactDecimal
   ) throws(Problem) {
@@ -162,7 +162,7 @@ package struct Progression: Equatable, Sendable {
     count = Int(clamping: steps)
   }
 
-  /// The numbers from `first` in steps of `distance`, up to `last` at most.
+  /// Creates the numbers from `first` in steps of `distance`, up to `last`.
   package init(from first: ExactDecimal, through last: ExactDecimal, by distance: ExactDecimal) throws(Problem) {
     scale = max(first.scale, last.scale, distance.scale)
     let (a, b, c) = (first.digits(atScale: scale), last.digits(atScale: scale), distance.digits(atScale: scale))

@@ -2,15 +2,15 @@ import Settings
 
 /// The webui's names of the axes of its X/Y/Z plot, which recipes may use in any letter case.
 enum PlotLabels {
-  /// The key that an axis of this name sets.
+  /// The key that an axis with this name sets.
   static func key(_ name: String) -> RecipeKey? {
     RecipeKey.named(name) ?? keys[name.lowercased()].flatMap(RecipeKey.named)
   }
 
-  /// Our name of the axis.
+  /// This program's name of the axis.
   static func axisName(_ name: String) -> String { key(name)?.name ?? PromptAxis.named(name)?.name ?? name }
 
-  /// Why the webui's axis of this name is not supported; nil if the webui has no such axis.
+  /// Why the webui's axis with this name is not supported; nil if the webui has no such axis.
   static func refusal(_ name: String) -> String? { refusals[name.lowercased()] }
 
   /// The names of keys, by the plot's labels in lower case.

@@ -1,8 +1,8 @@
 /// A range of numbers in the form of the webui's plot: `1-5`, `1-5 (+2)`, `10-1 (-3)`, `0-1 [5]`.
 ///
-/// Unlike in the webui, the arithmetic is exact, the last number is included if the steps reach it and never exceeded,
-/// and `10-1` counts down. The webui omits the last number of a descending range, adds one beyond the end of a range of
-/// fractions, and takes `1e-3` for a range.
+/// It differs from the webui: the arithmetic is exact; the last number is included if the steps reach it, and is never
+/// exceeded; and `10-1` counts down. The webui leaves out the last number of a descending range, adds one beyond the end of a
+/// range of fractions, and reads `1e-3` as a range.
 enum PlotRange {
   case steps(Progression)
   case even(EvenNumbers)
@@ -31,9 +31,9 @@ enum PlotRange {
   ///
   /// - Parameters:
   ///   - text: One item of an axis.
-  ///   - isWhole: Whether evenly spaced numbers are truncated to whole ones.
+  ///   - isWhole: Whether evenly spaced numbers are truncated to integers.
   /// - Returns: The range; nil if the text is something else.
-  /// - Throws: What is wrong with a text that looks like a range.
+  /// - Throws: `Complaint` if the text looks like a range but is wrong.
   static func read(_ text: String, isWhole: Bool) throws(Complaint) -> PlotRange? {
     guard text.utf8.count <= 200, text.utf8.contains(UInt8(ascii: "-")), ExactDecimal(text) == nil else { return nil }
     let form =

@@ -1,7 +1,7 @@
 import Prompts
 import Settings
 
-/// The axes that change prompts rather than set a key: those of the webui's plot, and its prompt matrix.
+/// The axes that change prompts instead of setting a key: those of the webui's plot, and its prompt matrix.
 enum PromptAxis: String, CaseIterable {
   case replace = "prompt_sr"
   case order = "prompt_order"
@@ -18,7 +18,7 @@ enum PromptAxis: String, CaseIterable {
     }
   }
 
-  /// The kind of an axis by its name, in any letter case, and our name of the axis.
+  /// The kind of an axis with this name, in any letter case, and this program's name of the axis.
   ///
   /// There may be several axes of one kind, distinguished by the text after the name and a blank: `Prompt S/R colours`.
   static func named(_ name: String) -> (kind: PromptAxis, name: String)? {
@@ -40,7 +40,7 @@ struct PromptAxisReader {
   let budget: ValueBudget
   /// Collects the positions of texts with wildcards.
   let mentions: WildcardMentions
-  /// The recipe's own prompts, which a matrix without text of its own uses.
+  /// The recipe's own prompt, which a matrix uses if it has no text.
   let basePrompt: String?
   let baseNegativePrompt: String?
 
@@ -82,8 +82,8 @@ struct PromptAxisReader {
     return .row(OrderRow(texts: texts, position: entry.value.position))
   }
 
-  /// A list, or texts separated by bars, or texts separated by commas or newlines as in the webui, in double quotes if
-  /// they hold a separator.
+  /// The texts: a list, or texts separated by bars, or texts separated by commas or newlines as in the webui, in double quotes
+  /// if they contain a separator.
   private func texts(of entry: YAMLEntry) -> [String]? {
     func fail(_ message: String, _ position: SourcePosition? = nil) -> [String]? {
       findings.error("\(entry.name): \(message)", at: position ?? entry.value.position)
@@ -183,12 +183,12 @@ struct PromptAxisReader {
   }
 }
 
-/// The positions of the recipe's texts that may hold wildcards or dynamic prompts.
+/// The positions of the recipe's texts that may contain wildcards or dynamic prompts.
 final class WildcardMentions {
   private var texts: [(text: String, position: SourcePosition)] = []
   private var braced: [(text: String, position: SourcePosition)] = []
 
-  /// Notes a text that may hold wildcards.
+  /// Notes a text that may contain wildcards.
   func note(_ text: String, at position: SourcePosition) {
     if text.utf8.contains(UInt8(ascii: "_")) { texts.append((text, position)) }
     if text.utf8.contains(UInt8(ascii: "{")) { braced.append((text, position)) }
@@ -199,19 +199,19 @@ final class WildcardMentions {
     braced.first { (try? DynamicPrompt($0.text))?.hasVariants == true }
   }
 
-  /// The position of a text of the recipe that a template has been put together from.
+  /// The position of a text of the recipe that is part of a template.
   func position(ofTextIn template: String) -> SourcePosition? {
     (braced + texts).first { template == $0.text }?.position
       ?? (braced + texts).first { template.contains($0.text) }?.position
   }
 
-  /// The text of the recipe that a character of a template comes from, with its offset there; nil if it is composed of
-  /// several.
-  func place(of offset: Int, in template: String) -> (text: String, offset: Int, position: SourcePosition)? {
+  /// The text of the recipe that a character of a template comes from, and its offset in that text; nil if it comes from
+  /// several texts.
+  func origin(of offset: Int, in template: String) -> (text: String, offset: Int, position: SourcePosition)? {
     let scalars = Array(template.unicodeScalars)
     for (text, position) in braced + texts {
       let wanted = Array(text.unicodeScalars)
-      // The text begins at most its own length before the character.
+      // The start of the text is at most the text's own length before the character.
       for start in max(0, offset - wanted.count)...max(0, offset)
       where start + wanted.count <= scalars.count && scalars[start..<(start + wanted.count)].elementsEqual(wanted) {
         return (text, offset - start, position)
@@ -220,10 +220,10 @@ final class WildcardMentions {
     return nil
   }
 
-  /// Whether any text has an underscore; without one there is no wildcard.
+  /// Whether any text has an underscore; otherwise there is no wildcard.
   var mayHaveWildcards: Bool { !texts.isEmpty }
 
-  /// The position of a wildcard; nil if it is composed of more than one text.
+  /// The position of a wildcard; nil if it is composed of several texts.
   func position(of name: String) -> SourcePosition? {
     texts.first { Wildcard.names(in: $0.text).contains(name) }?.position
   }

@@ -5,7 +5,7 @@ enum ValueSplitter {
   /// Whether the scalar continues a row of numbers.
   static func isEllipsis(_ scalar: YAMLScalar) -> Bool { scalar.text == "..." || scalar.text == "…" }
 
-  /// Splits `a || b` for every kind, and `a, b` or lines for numbers and names; text without bars is one value.
+  /// Splits `a || b` for every kind, and `a, b` or lines for numbers and names. Otherwise the whole text is one value.
   static func pieces(of scalar: YAMLScalar, kind: SettingKind) -> [YAMLScalar] {
     if scalar.text.contains("||") { return atBars(scalar.text, kind: kind) }
     guard kind.splitsAtCommas else { return [scalar] }
@@ -20,7 +20,7 @@ enum ValueSplitter {
       .map { unquoted(trimmed($0), kind: kind) }
   }
 
-  /// A piece that starts with a quote ends at the next such quote that is followed by bars or the end.
+  /// Splits at bars. A piece that starts with a quote ends at the next such quote that is followed by bars or the end.
   private static func atBars(_ text: String, kind: SettingKind) -> [YAMLScalar] {
     var pieces: [YAMLScalar] = []
     var rest = Array(text.utf8)[...]
@@ -64,7 +64,7 @@ enum ValueSplitter {
     return text[first...last]
   }
 
-  /// A quoted piece is text; an empty piece without quotes is empty text or a missing number.
+  /// Removes the quotes of a quoted piece, which is text. An empty piece without quotes is empty text or a missing number.
   private static func unquoted(_ piece: Substring, kind: SettingKind) -> YAMLScalar {
     if let quote = piece.first, quote == "\"" || quote == "'", piece.count > 1, piece.last == quote {
       return YAMLScalar(String(piece.dropFirst().dropLast()), style: .doubleQuoted)

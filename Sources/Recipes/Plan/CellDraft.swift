@@ -2,10 +2,10 @@ import Foundation
 import Prompts
 import Settings
 
-/// The settings of one cell while they are built: base, axes and extra cells write into them, later ones over earlier
+/// The settings of one cell while they are put together. Base, axes and extra cells write into it; later values replace earlier
 /// ones.
 struct CellDraft {
-  /// The settings that each belong to one key; `hires` is never nil, even if the cell has no second pass.
+  /// The settings that depend on one key each; `hires` is never nil, even if the cell has no second pass.
   var settings = ImageSettings()
   var basePrompt = ""
   var promptAppend = ""
@@ -17,7 +17,7 @@ struct CellDraft {
   var matrix: MatrixCombination?
   /// Replaces the base negative prompt.
   var negativeMatrix: MatrixCombination?
-  /// Applied to both prompts, in this order.
+  /// The edits of both prompts, in this order.
   var edits: [PlacedEdit] = []
   var styles: [PromptStyle] = []
   var stylesAppend: [PromptStyle] = []
@@ -25,15 +25,15 @@ struct CellDraft {
   var hasWildcards = true
   /// The replacements of wildcards, by name.
   var wildcards: [String: String] = [:]
-  /// What resolves dynamic prompts; nil while the recipe is read, or if they are off.
+  /// Resolves dynamic prompts; nil while the recipe is read, or if they are off.
   var dynamic: DynamicPrompts?
-  /// The seed of dynamic prompts; nil for the image's own.
+  /// The seed for dynamic prompts; nil for the image's own.
   var promptSeed: Int64?
-  /// Added to the seed, or to the subseed if that has an effect, as for the images of a batch.
+  /// Added to the seed (or to the subseed, if that has an effect), as for the images of a batch.
   var seedOffset: Int64 = 0
-  /// The cell's number for dynamic prompts that are taken in order.
+  /// The cell's number, for dynamic prompts that are taken in order.
   var promptNumber = 0
-  /// The indices on the axes of all dynamic prompts.
+  /// The cell's indices on the axes of dynamic prompts.
   var combinations: [DynamicPrompts.Part: Int] = [:]
   /// The second pass.
   var hires = HiresDraft()
@@ -51,7 +51,7 @@ struct CellDraft {
   private var givenHeight: Int?
   private let demoWidth: Int
   private let demoHeight: Int
-  /// Where the prompts' LoRAs and embeddings are searched for.
+  /// The folders that are searched for the prompts' LoRAs and embeddings.
   private let adapterFolders: AdapterFolders
 
   init(environment: PlanningEnvironment, adapterFolders: AdapterFolders = AdapterFolders()) {
@@ -73,9 +73,9 @@ struct CellDraft {
     return negativePromptAppend.isEmpty ? base : base + negativePromptAppend
   }
 
-  /// Both prompts after edits and styles, but before wildcards; without comments, unless they are kept.
+  /// Both prompts after edits and styles, but before wildcards; without comments, unless comments are kept.
   ///
-  /// - Parameter report: Called for each edit that cannot be made, with the prompt at that point.
+  /// - Parameter report: Called for each edit that is not possible, with the prompt at that point.
   /// - Returns: The prompts.
   func templates(report: (PlacedEdit, PromptEdit.Problem, _ prompt: String) -> Void = { _, _, _ in }) -> PromptPair {
     var pair = PromptPair(prompt: prompt, negativePrompt: negativePrompt)
@@ -119,13 +119,14 @@ struct CellDraft {
   /// The second pass's own prompts before dynamic prompts are resolved.
   var replacedHiresTemplates: PromptPair { replaced(hiresTemplates) }
 
-  /// What the cell's dynamic prompts depend on.
+  /// The properties of the cell that dynamic prompts depend on.
   private var promptCell: DynamicPrompts.Cell {
     DynamicPrompts.Cell(
       seed: promptSeed ?? imageSeed, number: promptNumber, combinations: combinations, hasWildcards: hasWildcards)
   }
 
-  /// The seed of the image; as in the webui, a batch's images have the next ones unless a subseed's noise is mixed in.
+  /// The seed of the image. As in the webui, the images of a batch have consecutive seeds, unless a subseed's noise is mixed
+  /// in.
   private var imageSeed: Int64 { settings.subseedStrength == 0 ? settings.seed &+ seedOffset : settings.seed }
 
   private func resolved(_ pair: PromptPair) -> PromptPair {
@@ -136,7 +137,7 @@ struct CellDraft {
       negativePrompt: dynamic.resolved(pair.negativePrompt, .negativePrompt, cell))
   }
 
-  /// Whether the axes of dynamic prompts have no such value in this cell, because it has fewer prompts than others.
+  /// Whether this cell has no value on the axes of dynamic prompts, because it has fewer prompts than others.
   var isGap: Bool {
     guard let dynamic, dynamic.hasGaps else { return false }
     let pair = replacedTemplates
@@ -157,7 +158,7 @@ struct CellDraft {
     get { nameSchedule ?? keySchedule }
     set {
       keySchedule = newValue
-      // `automatic` keeps the schedule of the sampler's name, as in the webui.
+      // As in the webui, `automatic` keeps the schedule in the sampler's name.
       if newValue != .automatic { nameSchedule = nil }
     }
   }
@@ -171,7 +172,7 @@ struct CellDraft {
     }
   }
 
-  /// The second pass's sampler and the schedule in its name; nil for the first pass's.
+  /// The second pass's sampler, and the schedule in its name; nil for the first pass's.
   var hiresSampler: (SamplerID, ScheduleID?)? {
     get { settings.hires?.sampler.map { ($0, hires.scheduler) } }
     set {
@@ -180,7 +181,7 @@ struct CellDraft {
     }
   }
 
-  /// A request's `eta` applies to any sampler and overrides the options `eta_ancestral` and `eta_ddim`.
+  /// The eta. A request's `eta` applies to any sampler, and overrides the options `eta_ancestral` and `eta_ddim`.
   var eta: Double {
     get { givenEta ?? ancestralEta ?? settings.eta }
     set { givenEta = newValue }
@@ -245,7 +246,7 @@ struct CellDraft {
     (resolved.steps, resolved.cfgScale, resolved.sampler) = (steps, cfgScale, sampler.0)
     resolved.scheduler = scheduler
     let flow = settings.traits.flow
-    // Written down, so that a plan stays what it is. klein's follows from size, steps and schedule.
+    // Store the shift, so that a plan stays the same. klein's shift depends on size, steps and schedule.
     if let flow, !flow.hasOwnCurve, resolved.shift == 0 { resolved.shift = flow.table.shift }
     if flow != nil || (hires.isOn && settings.hires?.checkpoint?.family.traits.flow != nil) {
       resolved.partFolders = adapterFolders.all
@@ -274,7 +275,7 @@ struct PromptPair {
   }
 }
 
-/// The folders that hold LoRAs and embeddings, for jobs whose prompts may use them.
+/// The folders with LoRAs and embeddings, for jobs whose prompts may use them.
 struct AdapterFolders: Sendable {
   private let folders: [String]
   private let hasEmbeddings: Bool
@@ -282,19 +283,19 @@ struct AdapterFolders: Sendable {
   /// All folders that are searched for models.
   var all: [String] { folders }
 
-  /// No folders.
+  /// Creates an empty list of folders.
   init() {
     folders = []
     hasEmbeddings = false
   }
 
-  /// The same folders that are searched for a recipe's models.
+  /// Creates the list of folders that are searched for a recipe's models.
   init(_ locator: ModelLocator) {
     folders = locator.folders
     hasEmbeddings = folders.contains { FileManager.default.fileExists(atPath: $0 + "/embeddings") }
   }
 
-  /// Any word may name an embedding; LoRAs are named by tags.
+  /// The folders that the prompts need. Any word may name an embedding; LoRAs are named by tags.
   func folders(for prompts: PromptPair) -> [String] {
     hasEmbeddings || prompts.prompt.utf8.contains(UInt8(ascii: "<")) ? folders : []
   }

@@ -1,14 +1,14 @@
 import Settings
 
-/// Finds the cells of a recipe whose settings their model's family cannot be sampled with.
+/// Finds the cells of a recipe with settings that their model's family does not support.
 struct FamilyCheck {
   /// The base that every cell starts from.
   let base: CellDraft
-  /// The top level of the recipe, where the base's values are.
+  /// The top level of the recipe, which contains the base's values.
   let entries: [YAMLEntry]
   let findings: Findings
 
-  /// The keys that decide what is refused, and those that turn a second pass on.
+  /// The keys that decide what is refused, and those that turn on a second pass.
   private static let keys =
     ["model", "hr_checkpoint_name", "enable_hr", "size", "firstphase_width", "firstphase_height"] + refusedKeys
 
@@ -64,14 +64,14 @@ struct FamilyCheck {
     if reported.insert(complaint).inserted { findings.error(complaint.message, at: position) }
   }
 
-  /// Whether a cell could be refused: most recipes are not looked at.
+  /// Whether a cell may have refused settings. Most recipes have none and are not examined.
   private static func mayRefuse(_ draft: CellDraft) -> Bool {
     draft.settings.traits.flow != nil || draft.settings.hires?.checkpoint?.family.traits.flow != nil
       || draft.scheduler == .flux2 || draft.hires.scheduler == .flux2 || draft.settings.skipLayerScale != 0
       || draft.settings.hires?.skipLayerScale ?? 0 != 0
   }
 
-  /// Whether a value of the axis is a model that is trained by flow matching, or a setting for those.
+  /// Whether a value of the axis is a model that was trained by flow matching, or a setting for such models.
   private static func mayRefuse(_ axis: Axis) -> Bool {
     func sets(_ names: String...) -> Bool {
       names.contains { name in RecipeKey.named(name).map(axis.setsKey) ?? false }
@@ -89,7 +89,8 @@ struct FamilyCheck {
     }
   }
 
-  /// What sets a key in a cell: the value of an axis if there is one, else the base, else the model.
+  /// The position of the value that a key has in a cell: the axis's value if there is one, otherwise the base's, otherwise the
+  /// model's.
   private func origin(of key: String, _ axes: [PlanAxis], at indices: [Int]) -> SourcePosition? {
     let concern = RecipeKey.named(key)?.concern
     let isSide = ["width", "height"].contains(key)

@@ -1,10 +1,11 @@
 import Settings
 
-/// The parts of a cell's second pass that depend on more than one key; the others are in the cell's settings.
+/// The parts of a cell's second pass that depend on several keys; the others are in the cell's settings.
 struct HiresDraft {
   /// Whether there is a second pass.
   var isOn = false
-  /// The size of the first pass, if `width` and `height` mean the finished image; 0 if they mean the first pass.
+  /// The size of the first pass, if `width` and `height` are those of the finished image; 0 if they are those of the first
+  /// pass.
   var firstWidth = 0
   var firstHeight = 0
   /// The last `hr_scheduler`.
@@ -12,10 +13,10 @@ struct HiresDraft {
   /// The schedule in the sampler's name, unless an `hr_scheduler` came later.
   var nameSchedule: ScheduleID?
 
-  /// No second pass.
+  /// Creates a draft without a second pass.
   init() {}
 
-  /// The second pass of an image, if it has one.
+  /// Creates the draft of an image's second pass, if it has one.
   init(_ image: ImageSettings) {
     isOn = image.hires != nil
     keySchedule = image.hires?.scheduler

@@ -5,21 +5,21 @@ import Text
 
 /// A recipe for one image, written from its settings.
 ///
-/// It always has the main keys, even at their defaults, and other keys only if they differ from the default.
+/// It always contains the main keys, even at their defaults, and other keys only if they differ from the default.
 public struct ImageRecipe: Sendable {
   private let entries: [(key: RecipeKey, value: KeyValue)]
-  /// Whether the settings name no model, so that someone has to write one.
+  /// Whether the settings name no model, so that the user must add one.
   private let lacksModel: Bool
 
-  /// The keys that people expect in every recipe.
+  /// The keys that users expect in every recipe.
   private static let mainKeys: Set<String> = [
     "model", "prompt", "seed", "steps", "cfg_scale", "sampler_name", "scheduler", "width", "height", "rng",
   ]
 
-  /// A recipe for the image of these settings.
+  /// Creates a recipe for the image with these settings.
   ///
-  /// - Parameter parameters: The settings. Models are written by path, or by name if they have no path. For a model without
-  ///   either, the recipe has an empty `model:`, with which it cannot run.
+  /// - Parameter parameters: The settings. Models are written by path, or by name if they have no path. For a model with
+  ///   neither, the recipe has an empty `model:`, with which it does not run.
   public init(_ parameters: ImageSettings) {
     let defaults = CellDraft(environment: PlanningEnvironment())
     let draft = CellDraft(parameters)
@@ -32,7 +32,7 @@ public struct ImageRecipe: Sendable {
     }
   }
 
-  /// All settings under the recipe's keys, with the schedule in use.
+  /// All settings under the recipe's keys, including the schedule in use.
   ///
   /// - Parameter parameters: The settings. Models are shown by path, or by name if they have no path.
   /// - Returns: An object.
@@ -46,7 +46,7 @@ public struct ImageRecipe: Sendable {
       RecipeKey.all.compactMap { key in
         guard !key.isCombined, let value = key.resolved?(draft), !key.name.hasSuffix("_append") else { return nil }
         guard hasSecondPass || !key.isOfSecondPass else { return nil }
-        // They say how the image is kept, not how it is made.
+        // These settings are about the image's files, not about the image.
         if key.isOfFiles, value == key.resolved?(defaults) { return nil }
         return JSONMember(key.name, value.json)
       })
@@ -69,8 +69,7 @@ public struct ImageRecipe: Sendable {
 }
 
 extension RecipeKey {
-  /// Whether other keys already cover it: width and height, prompts that include the styles and are resolved, or what
-  /// restores faces.
+  /// Whether other keys already cover it: width and height, prompts with styles applied and resolved, or the face restorer.
   fileprivate var isCombined: Bool {
     switch kind {
     case .size, .styles: true
@@ -80,20 +79,20 @@ extension RecipeKey {
 }
 
 extension CellDraft {
-  /// A cell that resolves to these settings.
+  /// Creates a cell that resolves to these settings.
   fileprivate init(_ parameters: ImageSettings) {
     self.init(environment: PlanningEnvironment())
     self.settings = parameters
     self.settings.hires = parameters.hires ?? HiresSettings()
     basePrompt = parameters.prompt
     baseNegativePrompt = parameters.negativePrompt
-    // Comments were already removed from the settings, so a remaining # is text.
+    // Comments have already been removed from the settings, so a remaining # is text.
     let prompts = [
       parameters.prompt, parameters.negativePrompt, parameters.hires?.prompt ?? "",
       parameters.hires?.negativePrompt ?? "",
     ]
     stripsComments = !prompts.contains { $0.unicodeScalars.contains("#") }
-    // Wildcards were already replaced, so a remaining __name__ is text.
+    // Wildcards have already been replaced, so a remaining __name__ is text.
     hasWildcards = Wildcard.names(in: parameters.prompt + "\n" + parameters.negativePrompt).isEmpty
     (steps, cfgScale) = (parameters.steps, parameters.cfgScale)
     sampler = (parameters.sampler, nil)

@@ -1,6 +1,6 @@
 import Settings
 
-/// Checks the pattern of the files' names.
+/// Checks the pattern for file names.
 struct NameCheck {
   let findings: Findings
 
@@ -9,7 +9,7 @@ struct NameCheck {
   /// - Parameters:
   ///   - text: The pattern; empty for none.
   ///   - axes: The names of the axes, which are words too.
-  ///   - position: Where it is.
+  ///   - position: The position of the pattern.
   func check(_ text: String, axes: [String], at position: SourcePosition) {
     if text.isEmpty { return }
     let pattern: FileNamePattern

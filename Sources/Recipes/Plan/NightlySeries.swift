@@ -1,29 +1,29 @@
 import Text
 
-/// `seed: nightly 16`: each local date on which the recipe is run adds 16 new seeds, once.
+/// `seed: nightly 16`: each local date on which the recipe runs adds 16 new seeds, but only once.
 ///
-/// Seeds of earlier dates stay in the plan and come first, so that unfinished nights are finished before a new one
-/// begins. If the clock is set back to a date that already has its seeds, no seeds are added.
+/// Seeds of earlier dates stay in the plan and come first, so that unfinished nights are finished before a new one starts. If
+/// the clock is set back to a date that already has its seeds, no seeds are added.
 struct NightlySeries {
-  /// How many seeds each date adds; nil if `seed` says it.
+  /// The number of seeds that each date adds; nil if `seed` gives it.
   var count: Int?
-  /// How many nights are kept; nil for all.
+  /// The number of nights to keep; nil for all.
   var keep: Int?
   var position: SourcePosition
 
   static let range = 1...10_000
   static let keepRange = 1...100_000
 
-  /// The axis that gives each job its date.
+  /// The name of the axis that gives each job its date.
   static let axisName = "night"
 
-  /// Whether a text is meant as a series, even if it has mistakes.
+  /// Whether a text is meant as a nightly series, even if it has mistakes.
   static func isMeant(_ scalar: YAMLScalar) -> Bool {
     let words = words(scalar)
     return words.first == "nightly" && words.count <= 2
   }
 
-  /// How many seeds a date adds; nil if the text is not a valid series.
+  /// The number of seeds that a date adds; nil if the text is not a valid series.
   static func count(_ scalar: YAMLScalar) -> Int? {
     let words = words(scalar)
     guard words.count == 2, words[0] == "nightly", words[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
@@ -39,7 +39,7 @@ struct NightlySeries {
     scalar.text.lowercased().split { $0 == " " || $0 == "\t" }.map(String.init)
   }
 
-  /// The axis of a series. It holds one night's seeds of -1, until a plan replaces them with the seeds of all nights.
+  /// The axis of a series. It has one night's seeds of -1, until a plan replaces them with the seeds of all nights.
   static func axis(_ count: Int, key: RecipeKey, at position: SourcePosition) -> Axis {
     let value = AxisValue(text: "-1", title: "-1", settings: [Setting(key, .integer(-1))], isNamed: false)
     var axis = Axis(
@@ -52,13 +52,13 @@ struct NightlySeries {
 extension SeedDraws {
   private static let nightly = "seed nightly "
 
-  /// The seeds of all nights, oldest first; today's missing seeds are drawn.
+  /// The seeds of all nights, oldest first; missing seeds of today are drawn.
   ///
   /// - Parameters:
-  ///   - count: How many seeds a date adds; earlier dates keep the number that they have.
-  ///   - today: The date.
+  ///   - count: The number of seeds that a date adds; earlier dates keep the number that they have.
+  ///   - today: Today's date.
   ///   - generator: Draws new numbers.
-  /// - Returns: Dates, and seeds from 0 on.
+  /// - Returns: The dates and their seeds, which are at least 0.
   mutating func nightlySeeds(
     _ count: Int, today: LocalDate, using generator: inout some RandomNumberGenerator
   ) -> [(date: LocalDate, seed: Int64)] {
@@ -67,7 +67,7 @@ extension SeedDraws {
       .sorted { ($0.date, $0.index) < ($1.date, $1.index) }.map { ($0.date, $0.seed) }
   }
 
-  /// The draws of nightly series only, which are kept when all other seeds are drawn again.
+  /// Only the draws of nightly series, which are kept when all other seeds are drawn again.
   public var nights: SeedDraws { SeedDraws(seeds: seeds.filter { Self.night($0.key) != nil }) }
 
   /// The date of a key and its index within that date.
@@ -80,11 +80,11 @@ extension SeedDraws {
 }
 
 extension Axis {
-  /// The axes of a series: the seeds, and before them the nights that they belong to.
+  /// The axes of a series: the seeds, preceded by their nights if `hasNights`.
   ///
   /// - Parameters:
   ///   - seeds: The seeds of all nights.
-  ///   - key: The key of seeds.
+  ///   - key: The key for the seeds.
   ///   - hasNights: Whether the nights are an axis too.
   /// - Returns: Axes that advance together.
   func nights(_ seeds: [(date: LocalDate, seed: Int64)], of key: RecipeKey, hasNights: Bool) -> [Axis] {

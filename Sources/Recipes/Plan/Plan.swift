@@ -1,7 +1,7 @@
 import JSON
 import Settings
 
-/// The jobs of a recipe, in order. They are made one by one on demand, and never held in memory all at once.
+/// The jobs of a recipe, in order. They are made one by one on demand, and are never all in memory.
 public struct Plan: Sendable {
   /// The recipe.
   public let recipe: Recipe
@@ -14,7 +14,7 @@ public struct Plan: Sendable {
   /// Warnings found while the cells were counted.
   public let warnings: [Diagnostic]
 
-  /// The requests with their seeds drawn; nil unless the recipe holds requests.
+  /// The requests with their seeds drawn; nil unless the recipe consists of requests.
   public let requests: [PlannedRequest]?
 
   let base: CellDraft
@@ -25,7 +25,7 @@ public struct Plan: Sendable {
   ///
   /// - Parameters:
   ///   - recipe: The recipe.
-  ///   - environment: Gives the size of cells that use the built-in model and do not set a size.
+  ///   - environment: Provides the size of cells that use the built-in model and do not set a size.
   ///   - seeds: The seeds that earlier runs drew for -1; newly drawn seeds are added.
   /// - Throws: An error if the excludes leave no job.
   public init(
@@ -39,7 +39,7 @@ public struct Plan: Sendable {
   ///
   /// - Parameters:
   ///   - recipe: The recipe.
-  ///   - environment: Gives the size of cells that use the built-in model and do not set a size.
+  ///   - environment: Provides the size of cells that use the built-in model and do not set a size.
   ///   - seeds: The seeds that earlier runs drew for -1; newly drawn seeds are added.
   ///   - generator: Draws new seeds.
   /// - Throws: An error if the excludes leave no job.
@@ -70,7 +70,7 @@ public struct Plan: Sendable {
     }
     self.base = base
 
-    // An axis of the recipe's own with this name stays the only one.
+    // If the recipe has an axis with this name, that is the only one.
     let hasNights = !recipe.groups.joined().contains { $0.name == NightlySeries.axisName }
     let axes = recipe.groups.map { group in
       PlanAxis(
@@ -102,16 +102,15 @@ public struct Plan: Sendable {
     }
   }
 
-  /// How many numbers the grid's cells have for dynamic prompts that are taken in order; those of included cells follow.
+  /// How many numbers the grid's cells have, for dynamic prompts that are taken in order; those of included cells follow.
   var promptNumbers: Int {
     axes.filter(\.isNumbering).reduce(1) { $0.multipliedReportingOverflow(by: $1.count).partialValue }
   }
 
-  /// The jobs in order, each made on demand.
+  /// The jobs in order; each is made on demand.
   public var jobs: PlanJobs { PlanJobs(plan: self) }
 
-  /// The manifest's view of the plan: the effective recipe, or for each request its id, its defaults and the indices of
-  /// its jobs.
+  /// The plan in the manifest: the effective recipe; or, for each request, its id, its defaults and the indices of its jobs.
   public var json: JSONValue {
     guard let requests else { return recipe.json }
     return [
@@ -134,7 +133,7 @@ public struct PlanAxis: Sendable {
   /// One axis of the grid, or the axes of a zip group, which advance together.
   public let members: [Axis]
 
-  /// Whether a step along the axis takes the next one of dynamic prompts that are taken in order.
+  /// Whether a step along the axis takes the next prompt, for dynamic prompts that are taken in order.
   private(set) var isNumbering = false
 
   init(members: [Axis]) { self.members = members }
@@ -148,8 +147,8 @@ public struct PlanAxis: Sendable {
     if isNumbering { draft.promptNumber = draft.promptNumber &* count &+ index }
   }
 
-  /// The axes, of which some number the cells for dynamic prompts that are taken in order: those that set a seed, so that
-  /// cells with the same seed have the same prompt; without such an axis all of them.
+  /// Marks the axes that number the cells for dynamic prompts that are taken in order. These are the axes that set a seed, so
+  /// that cells with the same seed have the same prompt. If there are none, they are all axes.
   static func numbering(_ axes: [PlanAxis]) -> [PlanAxis] {
     func setsSeed(_ axis: PlanAxis) -> Bool {
       axis.members.contains { member in
@@ -189,7 +188,7 @@ struct PlanFilter: Sendable {
 
   private struct Condition: Sendable {
     var condition: CellFilter.Condition
-    /// The index of the axis that has the condition's name.
+    /// The index of the axis with the condition's name.
     var axis: Int?
     /// The indices of that axis's values whose titles match.
     var titled: Set<Int>

@@ -7,22 +7,22 @@ public struct PlanJobs: Sequence, Sendable {
   /// The exact number of jobs.
   public var underestimatedCount: Int { plan.count }
 
-  /// An iterator from the first job on.
+  /// An iterator that starts with the first job.
   public func makeIterator() -> Iterator { Iterator(plan: plan) }
 
-  /// Walks over the cells and holds only the current one in memory.
+  /// Goes through the cells; only the current one is in memory.
   public struct Iterator: IteratorProtocol {
     private let plan: Plan
     private var cells: CellWalk
     private var extra = 0
-    /// The walk over the wildcards of the current included cell.
+    /// Goes through the wildcards of the current included cell.
     private var extraCells: CellWalk?
     private var index = 0
     /// For each axis, the current job's position on it.
     private var positions: [[AxisPosition]]
-    /// Positions from this axis on are out of date.
+    /// Positions from this axis on are outdated.
     private var stale = 0
-    /// The walk over the images of requests, if the plan is made of requests.
+    /// Goes through the images of requests, if the plan consists of requests.
     private var requests: RequestJobs?
 
     init(plan: Plan) {
@@ -79,7 +79,7 @@ public struct PlanJobs: Sequence, Sendable {
 }
 
 extension ExtraCell {
-  /// A walk over all replacements of the cell's wildcards, which is a single cell if it has none; `number` is the cell's for
+  /// Goes through all replacements of the cell's wildcards; a single cell if it has none. `number` is the cell's number for
   /// dynamic prompts that are taken in order.
   func walk(from base: CellDraft, number: Int) -> CellWalk {
     var draft = base
@@ -90,7 +90,7 @@ extension ExtraCell {
   }
 }
 
-/// Walks over the product of some axes, the last fastest, while the others keep their value.
+/// Goes through all combinations of some axes, the last one fastest; the other axes keep their value.
 struct CellWalk {
   private let axes: [PlanAxis]
   /// The axes that move.
@@ -106,7 +106,7 @@ struct CellWalk {
     case fresh, walking, finished
   }
 
-  /// A walk whose axes start at these indices; axes that do not move stay there.
+  /// Creates a walk whose axes start at these indices; axes that do not move stay there.
   init(base: CellDraft, axes: [PlanAxis], moving: [Int], from start: [Int]? = nil) {
     self.axes = axes
     self.moving = moving
@@ -117,7 +117,7 @@ struct CellWalk {
   /// The current cell.
   var draft: CellDraft { drafts[axes.count] }
 
-  /// Moves to the next cell; the first call moves to the first cell. Returns false after the last.
+  /// Moves to the next cell; the first call moves to the first cell. Returns false after the last one.
   mutating func advance() -> Bool {
     switch state {
     case .finished: return false
@@ -146,7 +146,7 @@ struct CellWalk {
   }
 }
 
-/// Counts cells and steps. Walks only the axes that affect steps or excludes; the others just multiply.
+/// Counts cells and steps. It goes through only the axes that affect steps or excludes; the others are multiplied.
 struct Census {
   private(set) var count = 0
   private(set) var steps = 0

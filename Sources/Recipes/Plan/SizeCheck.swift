@@ -4,7 +4,7 @@ import Settings
 struct SizeCheck {
   /// The base that every cell starts from.
   let base: CellDraft
-  /// The top level of the recipe, where the base's values are.
+  /// The top level of the recipe, which contains the base's values.
   let entries: [YAMLEntry]
   let findings: Findings
 
@@ -73,7 +73,7 @@ struct SizeCheck {
     return ["hr_scale"] + firstPass
   }
 
-  /// What determines the size of a cell: the value of an axis if there is one, else a key of the base.
+  /// The position of what determines a cell's size: an axis's value if there is one, otherwise a key of the base.
   private func origin(
     _ draft: CellDraft, _ axes: [PlanAxis], at indices: [Int]
   ) -> (position: SourcePosition?, key: String) {

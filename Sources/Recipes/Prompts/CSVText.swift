@@ -1,9 +1,9 @@
-/// Comma-separated values, as Python's `csv` reads them with `skipinitialspace`, which is how the webui reads its
-/// styles and the values of its plot. Unlike there, an unclosed quote is an error.
+/// Comma-separated values, as Python's `csv` reads them with `skipinitialspace`; the webui reads its styles and the values of
+/// its plot this way. Unlike in Python, an unclosed quote is an error.
 package enum CSVText {
   /// One row; blank lines are skipped.
   package struct Row: Equatable {
-    /// The line where it begins, from 1.
+    /// The line where the row starts, from 1.
     package var line: Int
     package var fields: [String]
   }
@@ -18,7 +18,7 @@ package enum CSVText {
     case fieldStart, plain, quoted, quoteInQuoted
   }
 
-  /// Reads all rows; `separator` is between two fields: a comma, or a tab.
+  /// Reads all rows; `separator` separates two fields: a comma, or a tab.
   package static func rows(
     _ text: some StringProtocol, separator: UInt8 = UInt8(ascii: ",")
   ) throws(Unclosed) -> [Row] {

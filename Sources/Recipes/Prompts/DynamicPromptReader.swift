@@ -1,22 +1,22 @@
 import Prompts
 import Settings
 
-/// Reads the dynamic prompts of a recipe's cells: parses every template, finds its lists, and makes axes of all prompts.
+/// Reads the dynamic prompts of a recipe's cells: parses every template, finds its lists, and makes the axes of all prompts.
 struct DynamicPromptReader {
   let mode: DynamicPrompts.Mode
-  /// How many prompts an axis of them may have; nil for the default, beyond which the recipe is refused.
+  /// The most prompts that an axis may have; nil for the default, above which the recipe is refused.
   let limit: Int?
   let library: WildcardLibrary
   let findings: Findings
   let mentions: WildcardMentions
   let source: SourceText
-  /// The position for texts that are put together from several.
+  /// The position for texts that are composed of several texts.
   let whole: SourcePosition
 
   private var measure: DynamicMeasure
   private var templates: [DynamicPrompts.Template: DynamicPrompts.Known] = [:]
   private var failed: Set<DynamicPrompts.Template> = []
-  /// The numbers of prompts that cells have, and whether they all have the same ones.
+  /// The number of prompts of the cells, and whether all cells have the same prompts.
   private var axes: [DynamicPrompts.Part: PromptAxisShape] = [:]
   private var seed: Int64 = 0
 
@@ -28,7 +28,7 @@ struct DynamicPromptReader {
     var isOne = true
   }
 
-  /// More prompts than this make no axis, unless the recipe sets another limit.
+  /// The most prompts that an axis may have, unless the recipe sets another limit.
   static let defaultLimit = 10_000
 
   init(
@@ -103,7 +103,7 @@ struct DynamicPromptReader {
       runs: [.row(DynamicRow(key: key, count: count, prompts: prompts))], position: position)
   }
 
-  /// What resolves the prompts.
+  /// Resolves the prompts.
   var dynamic: DynamicPrompts {
     DynamicPrompts(
       mode: mode, lists: measure.lists, templates: templates, hasGaps: axes.values.contains(where: \.hasGaps),
@@ -128,7 +128,7 @@ struct DynamicPromptReader {
 
   // MARK: Templates
 
-  /// The template of one of a cell's prompts, with the prompts that an axis of them has.
+  /// The template of one of a cell's prompts, and the prompts for an axis.
   private struct Found {
     var part: DynamicPrompts.Part
     var template: DynamicPrompts.Template
@@ -195,20 +195,20 @@ struct DynamicPromptReader {
 
   private func report(_ error: DynamicPromptError, in text: String) {
     if error.isReported { return }
-    if let entry = error.entry, let place = library.place(of: entry) {
+    if let entry = error.entry, let origin = library.origin(of: entry) {
       findings.error(
-        error.message, at: SourceText.shifted(place.position, by: error.offset, in: place.text))
+        error.message, at: SourceText.shifted(origin.position, by: error.offset, in: origin.text))
       return
     }
-    let place = mentions.place(of: error.offset, in: text)
-    if let place, let position = source.position(of: place.offset, in: place.text, at: place.position) {
+    let origin = mentions.origin(of: error.offset, in: text)
+    if let origin, let position = source.position(of: origin.offset, in: origin.text, at: origin.position) {
       findings.error(error.message, at: position)
-    } else if let place, place.position.source.hasSuffix(".txt"), place.position.line > 0 {
+    } else if let origin, origin.position.source.hasSuffix(".txt"), origin.position.line > 0 {
       findings.error(
-        error.message, at: SourceText.shifted(place.position, by: place.offset, in: place.text))
+        error.message, at: SourceText.shifted(origin.position, by: origin.offset, in: origin.text))
     } else {
-      let offset = place?.offset ?? error.offset
-      findings.error("character \(offset + 1) of the prompt: \(error.message)", at: place?.position ?? whole)
+      let offset = origin?.offset ?? error.offset
+      findings.error("character \(offset + 1) of the prompt: \(error.message)", at: origin?.position ?? whole)
     }
   }
 }

@@ -1,20 +1,20 @@
 import Prompts
 
-/// How a recipe's dynamic prompts are resolved, with all its templates and lists.
+/// How a recipe's dynamic prompts are resolved, including all its templates and lists.
 final class DynamicPrompts: Sendable {
   /// The values of `dynamic_prompts`.
   enum Mode: String, CaseIterable, Sendable {
     /// Prompts are text; wildcards are axes.
     case off
-    /// Each image draws its own.
+    /// Each image draws its own prompt.
     case random
     /// An axis of all prompts.
     case combinatorial
-    /// Each image takes the next one.
+    /// Each image takes the next prompt.
     case cyclical
   }
 
-  /// Which of a cell's texts a template makes.
+  /// Which of a cell's texts a template is for.
   enum Part: UInt64, Sendable {
     case prompt = 0
     case negativePrompt = 1
@@ -36,10 +36,10 @@ final class DynamicPrompts: Sendable {
     }
   }
 
-  /// A template that has something to resolve.
+  /// A template that contains something to resolve.
   struct Known: Sendable {
     var prompt: DynamicPrompt
-    /// All prompts, or the first ones; empty unless they are an axis.
+    /// All prompts, or the first ones; empty unless they form an axis.
     var prompts: [Part: [String]] = [:]
   }
 
@@ -48,7 +48,7 @@ final class DynamicPrompts: Sendable {
   private let templates: [Template: Known]
   /// Whether some cells have fewer prompts than others, so that some combinations of axes do not exist.
   let hasGaps: Bool
-  /// Whether the axes of prompts have other values in other cells.
+  /// Whether the axes of prompts have different values in different cells.
   let hasOwnTitles: Bool
 
   init(mode: Mode, lists: DynamicLists, templates: [Template: Known], hasGaps: Bool, hasOwnTitles: Bool) {
@@ -63,10 +63,10 @@ final class DynamicPrompts: Sendable {
   static let axisName = "dynamic_prompts"
   static let negativeAxisName = "dynamic_negative_prompts"
 
-  /// What a cell's prompts depend on besides their templates.
+  /// The properties of a cell that its prompts depend on, besides their templates.
   struct Cell {
     var seed: Int64
-    /// The image's number for prompts that are taken in order.
+    /// The image's number, for prompts that are taken in order.
     var number: Int
     /// The indices on the axes of prompts.
     var combinations: [Part: Int]
@@ -81,7 +81,7 @@ final class DynamicPrompts: Sendable {
   /// Whether a text has anything to resolve.
   func isDynamic(_ text: String, _ cell: Cell) -> Bool { known(text, cell) != nil }
 
-  /// How many prompts an axis of them has in a cell.
+  /// The number of prompts on an axis in a cell.
   func count(_ text: String, _ part: Part, _ cell: Cell) -> Int { known(text, cell)?.prompts[part]?.count ?? 1 }
 
   /// The resolved text.

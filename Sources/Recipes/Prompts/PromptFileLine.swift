@@ -2,7 +2,7 @@ import Text
 
 /// A line of the webui's script "Prompts from file or textbox" with options: `--prompt "a red fish" --steps 30`.
 ///
-/// Words are split as in a POSIX shell, which is what the script does. A prompt may have several words.
+/// Words are split as in a POSIX shell, as in the script. A prompt may have several words.
 struct PromptFileLine {
   /// An option and its value.
   struct Option: Equatable {
@@ -60,7 +60,7 @@ struct PromptFileLine {
   private struct Word {
     var text: String
     var column: Int
-    /// The column of its first character after an opening quote.
+    /// The column of the first character after an opening quote.
     var textColumn: Int
   }
 
@@ -84,7 +84,7 @@ struct PromptFileLine {
             throw Problem(message: "found a backslash at the end, expected a character after it", column: index + 1)
           }
           index += 1
-          // In double quotes a backslash escapes only itself and the quote.
+          // In double quotes, a backslash escapes only itself and the quote.
           if sign == "\"", line[index] != "\"", line[index] != "\\" { text.append("\\") }
           text.append(line[index])
         default: text.append(scalar)

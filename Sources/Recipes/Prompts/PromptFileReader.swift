@@ -3,11 +3,12 @@ import JSON
 import Settings
 import Text
 
-/// Reads the files of `prompts_from`: each line or row is one value of an axis, which may set any keys.
+/// Reads the files of `prompts_from`: each line or row is one value of an axis, and may set any keys.
 ///
-/// * Text: a prompt per line, or the options of the webui's script. Blank lines and lines that begin with `#` are skipped.
+/// * Text: one prompt for each line, or the options of the webui's script. Blank lines and lines that start with `#` are
+/// skipped.
 /// * `.csv` and `.tsv`: the first row names the keys.
-/// * `.jsonl`: an object of keys per line.
+/// * `.jsonl`: one object of keys for each line.
 /// * `-`: text from the standard input.
 struct PromptFileReader {
   let locator: ModelLocator
@@ -17,12 +18,12 @@ struct PromptFileReader {
 
   static let axisName = "prompts_from"
 
-  /// The axis of all files that a recipe names; nil, with errors reported, if any is not valid.
+  /// The axis of all files that a recipe names; nil, with errors reported, if one of them is not valid.
   func axis(_ node: YAMLNode, at position: SourcePosition) -> Axis? {
     var rows: [AxisValue] = []
     var isSound = true
     for item in node.items ?? [node] {
-      // On the command line, --set prompts_from=- is a list of nothing in YAML.
+      // On the command line, --set prompts_from=- is a list with a null in YAML.
       if node.items?.count == 1, item.isNull {
         if let read = read("-", at: item.position) { rows += read } else { isSound = false }
         continue
@@ -75,7 +76,7 @@ struct PromptFileReader {
     }
   }
 
-  /// The file of a path that is relative to the current folder.
+  /// The file at a path that is relative to the current folder.
   private static func file(_ path: String) -> String? { ModelLocator.isFile(path) ? path : nil }
 
   private func text(of bytes: [UInt8]?, path: String) throws(RecipeErrors) -> String {
@@ -131,14 +132,14 @@ struct PromptFileReader {
 
   /// The images of a line with options; several for `--batch_size` and `--n_iter`.
   private func options(_ line: String, at position: SourcePosition) -> [AxisValue]? {
-    func place(_ column: Int) -> SourcePosition {
+    func position(_ column: Int) -> SourcePosition {
       Self.position(position.source, line: position.line, column: position.column + column - 1)
     }
     let options: [PromptFileLine.Option]
     do throws(PromptFileLine.Problem) {
       options = try PromptFileLine(line).options
     } catch {
-      findings.error(error.message, at: place(error.column))
+      findings.error(error.message, at: position(error.column))
       return nil
     }
     var entries: [YAMLEntry] = []
@@ -150,28 +151,28 @@ struct PromptFileReader {
         guard let count = Int(option.value), (1...10_000).contains(count), images * count <= 10_000 else {
           findings.error(
             "--\(option.name): found \(Quoted.short(option.value)), expected a whole number from 1 to 10000",
-            at: place(option.valueColumn))
+            at: position(option.valueColumn))
           isSound = false
           continue
         }
         images *= count
-      // What the webui shows instead of the prompt, and a sheet that has its own key here.
+      // The text that the webui shows instead of the prompt, and the sheet, which has its own key here.
       case "prompt_for_display", "do_not_save_grid": break
       case "outpath_samples", "outpath_grids":
-        findings.error("found --\(option.name), but output names the folder; remove it", at: place(option.column))
+        findings.error("found --\(option.name), but output names the folder; remove it", at: position(option.column))
         isSound = false
       default:
         let name = option.name == "sd_model" ? "model" : option.name
-        // The script reads "true" as true and every other text as false.
+        // The script reads "true" as true, and every other text as false.
         let isFlag = RecipeKey.named(name)?.kind == .flag || name == "do_not_save_samples"
         let value = isFlag ? (option.value == "true" ? "true" : "false") : option.value
         if RefusedSetting.named(name)?.harmless.contains(value.lowercased()) == true { continue }
         let isText = RecipeKey.named(name)?.kind == .text
         entries.append(
           YAMLEntry(
-            key: YAMLScalar(name), keyPosition: place(option.column),
+            key: YAMLScalar(name), keyPosition: position(option.column),
             value: YAMLNode(
-              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: place(option.valueColumn))))
+              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: position(option.valueColumn))))
       }
     }
     guard let first = row(entries, at: position), isSound else { return nil }
@@ -257,7 +258,7 @@ struct PromptFileReader {
 
   // MARK: Values
 
-  /// A value that sets keys; nil, with an error reported, if one is not valid.
+  /// A value that sets keys; nil, with an error reported, if one of them is not valid.
   private func row(_ entries: [YAMLEntry], at position: SourcePosition) -> AxisValue? {
     let reader = KeyReader(values: values, findings: findings)
     var title: String?

@@ -2,13 +2,13 @@ import Prompts
 
 /// Every order of some texts ("Prompt order"), in the order of Python's `itertools.permutations`.
 struct OrderRow: AxisRow {
-  /// At least one.
+  /// The texts, at least one.
   let texts: [String]
   let position: SourcePosition
 
   var key: RecipeKey { .promptEdit }
   var isNamed: Bool { true }
-  /// A factorial; `Int.max` on overflow.
+  /// The factorial of the number of texts; `Int.max` on overflow.
   var count: Int {
     (1...texts.count).reduce(1) { count, factor in
       let (product, overflow) = count.multipliedReportingOverflow(by: factor)
@@ -20,7 +20,7 @@ struct OrderRow: AxisRow {
 
   func setting(at index: Int) -> KeyValue { .edit(.order(order(index)), position) }
 
-  /// The digits of the index in the factorial number system choose among the remaining texts.
+  /// The order with this index: its digits in the factorial number system choose among the remaining texts.
   private func order(_ index: Int) -> [String] {
     var digits: [Int] = []
     var rest = index
@@ -35,7 +35,7 @@ struct OrderRow: AxisRow {
 
 /// Every combination of a prompt matrix.
 struct MatrixRow: AxisRow {
-  /// The key of the prompt's or of the negative prompt's matrix.
+  /// The key for the matrix of the prompt or of the negative prompt.
   let key: RecipeKey
   let matrix: PromptMatrix
 

@@ -1,13 +1,13 @@
 import Prompts
 
-/// Checks the prompts of a recipe's cells: finds edits that have no effect, and wildcards that are left.
+/// Checks the prompts of a recipe's cells: finds edits without effect, and wildcards that are not set.
 struct PromptSurvey {
   /// The wildcards of the grid's cells that no key sets, in the order in which they occur.
   private(set) var open: [String] = []
   /// All wildcards that occur.
   private(set) var used: Set<String> = []
   private var isOpen: Set<String> = []
-  /// Edits that cannot be made, with their positions and messages.
+  /// Edits that are not possible, with their positions and messages.
   private(set) var complaints: [Complaint] = []
 
   struct Complaint: Hashable {
@@ -15,7 +15,7 @@ struct PromptSurvey {
     var message: String
   }
 
-  /// Missing texts that were already reported, so that each is reported for one prompt only.
+  /// Missing texts that were already reported, so that each is reported for only one prompt.
   private var reported: Set<Complaint> = []
 
   /// Checks all cells of the grid that differ in their prompts.
@@ -30,7 +30,7 @@ struct PromptSurvey {
       // The replacement of a wildcard does not matter here.
       guard members.contains(where: { $0.sets("prompt") && $0.key?.wildcard == nil }) else { return false }
       guard members.count == 1, let row = members[0].onlyRow else { return true }
-      // Every order has all parts, and so has the last combination of a matrix.
+      // Every order contains all parts, and so does the last combination of a matrix.
       if row is OrderRow { return editing != [index] }
       if row is MatrixRow, editing.isEmpty {
         start[index] = row.count - 1
@@ -48,7 +48,7 @@ struct PromptSurvey {
 
   /// Checks one cell.
   ///
-  /// - Returns: Its wildcards that no key sets.
+  /// - Returns: The cell's wildcards that no key sets.
   mutating func look(at draft: CellDraft) -> [String] {
     let pair = draft.templates { placed, problem, prompt in
       guard case .missing(let text) = problem else { return }

@@ -1,4 +1,4 @@
-/// The lines of a recipe, to find the position of a character inside of a scalar.
+/// The lines of a recipe. It finds the position of a character inside a scalar.
 struct SourceText {
   private let lines: [[Unicode.Scalar]]
   private let path: String
@@ -16,7 +16,7 @@ struct SourceText {
   ///   - offset: The character, in Unicode scalars from 0.
   ///   - text: The scalar's text.
   ///   - start: The scalar's position.
-  /// - Returns: The position; nil if the source does not have the text as it is, for example because of an escape.
+  /// - Returns: The position; nil if the source does not contain exactly this text, for example because of an escape.
   func position(of offset: Int, in text: String, at start: SourcePosition) -> SourcePosition? {
     guard start.source == path, lines.indices.contains(start.line - 1), start.column > 0 else { return nil }
     let before = text.unicodeScalars.prefix(offset)
@@ -25,7 +25,7 @@ struct SourceText {
     let column = offset - lineStart
     let written = lines[start.line - 1].dropFirst(start.column - 1)
     if let mark = written.first, mark == "|" || mark == ">" {
-      // A block: the text's line is at the end of the source's.
+      // In a block scalar, the line of the text is at the end of the source's line.
       let textLine = Array(text.unicodeScalars.dropFirst(lineStart).prefix { $0 != "\n" })
       guard lines.indices.contains(start.line + line) else { return nil }
       let source = lines[start.line + line].filter { $0 != "\r" }
@@ -42,7 +42,7 @@ struct SourceText {
     SourcePosition(source: start.source, line: line, column: column, rank: start.rank)
   }
 
-  /// The position of a character of an entry that begins at `start` and is written as it is.
+  /// The position of a character of an entry that starts at `start` and is written without escapes.
   static func shifted(_ start: SourcePosition, by offset: Int, in text: String) -> SourcePosition {
     let isOneLine = !text.unicodeScalars.contains("\n")
     guard isOneLine, start.source.hasSuffix(".txt"), start.line > 0 else { return start }

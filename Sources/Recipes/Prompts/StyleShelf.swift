@@ -7,7 +7,7 @@ import Text
 final class StyleShelf {
   private let locator: ModelLocator
   private let findings: Findings
-  /// The files that the recipe names; nil if it does not name any.
+  /// The files that the recipe names; nil if it names none.
   private let named: [(pattern: String, position: SourcePosition)]?
   private var shelf: Shelf?
 
@@ -16,13 +16,13 @@ final class StyleShelf {
     /// Names by their lower-case form.
     var folded: [String: [String]] = [:]
     var files: [String] = []
-    /// Whether a file has errors, which were already reported.
+    /// Whether a file has errors, which have been reported.
     var isBroken = false
   }
 
   static let defaultFile = "styles.csv"
 
-  /// The styles of the files that `styles_file` names, by default of `styles.csv`.
+  /// Creates the shelf of the files that `styles_file` names, by default `styles.csv`.
   init(_ entry: YAMLEntry?, locator: ModelLocator, findings: Findings) {
     self.locator = locator
     self.findings = findings
@@ -41,14 +41,14 @@ final class StyleShelf {
     _ = read()
   }
 
-  /// The style of this name; nil for `None`.
+  /// The style with this name; nil for `None`.
   func style(_ name: String) throws(ValueReader.Complaint) -> PromptStyle? {
     let shelf = read()
     if let style = shelf.styles[name] { return style }
     let others = shelf.folded[name.lowercased()] ?? []
     if others.count == 1, let style = shelf.styles[others[0]] { return style }
     if name.lowercased() == "none" { return nil }
-    // The files' errors were already reported.
+    // The files' errors have been reported.
     if shelf.isBroken { return PromptStyle(name: name, prompt: "", negativePrompt: "") }
     guard !shelf.files.isEmpty else {
       throw ValueReader.Complaint(
@@ -71,7 +71,7 @@ final class StyleShelf {
     read.files = paths(&read.isBroken)
     for path in read.files {
       do {
-        // As in the webui, later styles replace earlier ones of the same name.
+        // As in the webui, later styles replace earlier ones with the same name.
         for style in try Self.styles(of: path) { read.styles[style.name] = style }
       } catch {
         findings.add(error.diagnostics)
@@ -101,7 +101,7 @@ final class StyleShelf {
     return paths
   }
 
-  /// The styles of a file, in order; lines whose name begins with `#` are comments.
+  /// The styles in a file, in order; lines whose name starts with `#` are comments.
   static func styles(of path: String) throws(RecipeErrors) -> [PromptStyle] {
     func position(_ line: Int) -> SourcePosition {
       SourcePosition(source: path, line: line, column: 1, rank: SourcePosition.besides)

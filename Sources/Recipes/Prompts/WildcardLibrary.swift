@@ -6,24 +6,24 @@ import Text
 /// The lists that wildcards of dynamic prompts name: files `wildcards/NAME.txt`, and the keys of YAML and JSON files in the
 /// same folders.
 ///
-/// Files are read when a wildcard first names them.
+/// A file is read when a wildcard first names it.
 final class WildcardLibrary {
   private let folders: [String]
   private let findings: Findings
   private let stripsComments: Bool
   /// The lists by the names and patterns that were looked up; nil for those that do not exist.
   private var lists: [String: DynamicList?] = [:]
-  /// Every list by its name; nil until one is needed that is not just a text file.
+  /// Every list by its name; nil until a list is needed that is not simply a text file.
   private var shelf: [String: Source]?
-  /// The entries of text files that were read, by path; nil for one with an error.
+  /// The entries of text files that have been read, by path; nil for a file with an error.
   private var files: [String: [Entry]?] = [:]
-  private var places: [(text: String, position: SourcePosition)] = []
+  private var origins: [(text: String, position: SourcePosition)] = []
   private var entriesLeft = ValueBudget.limit
   private var bytesLeft = 64 << 20
   private var filesLeft = 20_000
   private var isFull = false
 
-  /// Where a list is.
+  /// The location of a list.
   private enum Source {
     case file(String)
     case entries([Entry])
@@ -35,27 +35,29 @@ final class WildcardLibrary {
     var position: SourcePosition
   }
 
+  /// Creates the library.
+  ///
   /// - Parameters:
-  ///   - locator: Knows the folders.
-  ///   - stripsComments: Whether `#` in an entry begins a comment.
-  ///   - findings: Gets errors of files.
+  ///   - locator: Provides the folders.
+  ///   - stripsComments: Whether `#` in an entry starts a comment.
+  ///   - findings: Receives errors of files.
   init(locator: ModelLocator, stripsComments: Bool, findings: Findings) {
     folders = locator.folders.map { $0 + "/wildcards" }
     self.stripsComments = stripsComments
     self.findings = findings
   }
 
-  /// What is expected instead of a wildcard without a list.
+  /// What messages say is expected instead of a wildcard without a list.
   var expectation: String {
     "its name.txt, or a YAML or JSON file with this key, in \(SettingKind.list(folders)), or enable_wildcards: false"
   }
 
   /// The text of an entry and its position.
-  func place(of entry: Int) -> (text: String, position: SourcePosition)? {
-    places.indices.contains(entry) ? places[entry] : nil
+  func origin(of entry: Int) -> (text: String, position: SourcePosition)? {
+    origins.indices.contains(entry) ? origins[entry] : nil
   }
 
-  /// The list of a name or pattern; nil if there is none. An error with an empty message was already reported.
+  /// The list for a name or pattern; nil if there is none. An error with an empty message has already been reported.
   func list(_ name: String, at offset: Int, in entry: Int?) throws(DynamicPromptError) -> DynamicList? {
     if let known = lists[name] { return known }
     guard !name.split(separator: "/").contains(".."), !name.utf8.contains(0), !name.isEmpty else {
@@ -70,7 +72,7 @@ final class WildcardLibrary {
   private func made(_ name: String) throws(DynamicPromptError) -> DynamicList? {
     let entries = try found(name)
     guard let entries else { return nil }
-    // One entry of each text, in the order of their characters, as in sd-dynamic-prompts.
+    // One entry for each text, in the order of their characters, as in sd-dynamic-prompts.
     var weights: [[UInt8]: (entry: Entry, weights: Set<Double>)] = [:]
     for entry in entries where entry.weight > 0 {
       weights[Array(entry.text.utf8), default: (entry, [])].weights.insert(entry.weight)
@@ -79,9 +81,10 @@ final class WildcardLibrary {
     var isSound = true
     for (_, (entry, all)) in weights.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
       do {
-        places.append((entry.text, entry.position))
+        origins.append((entry.text, entry.position))
         parsed.append(
-          DynamicList.Entry(try DynamicPrompt(entry.text), weight: all.sorted().reduce(0, +), number: places.count - 1))
+          DynamicList.Entry(
+            try DynamicPrompt(entry.text), weight: all.sorted().reduce(0, +), number: origins.count - 1))
       } catch {
         isSound = false
         findings.error(error.message, at: SourceText.shifted(entry.position, by: error.offset, in: entry.text))
@@ -187,13 +190,13 @@ final class WildcardLibrary {
   private func withoutComments(_ entry: String) -> String {
     guard stripsComments, entry.unicodeScalars.contains("#") else { return entry }
     let stripped = PromptComments.stripped(entry)
-    // A comment at the end leaves its line's end.
+    // A comment at the end leaves the end of its line.
     return entry.last?.isNewline != true && stripped.last?.isNewline == true ? String(stripped.dropLast()) : stripped
   }
 
   // MARK: Trees
 
-  /// Every list of the folders; of two lists with one name, the one in the earlier folder counts.
+  /// All lists of the folders; if two lists have the same name, the one in the earlier folder is used.
   private func index() throws(DynamicPromptError) -> [String: Source] {
     if let shelf { return shelf }
     var all: [String: Source] = [:]
@@ -249,7 +252,7 @@ final class WildcardLibrary {
           SourcePosition(source: path, line: $0, column: $1, rank: SourcePosition.besides)
         }.root
     } catch let error as RecipeErrors {
-      // A damaged file beside the wanted one does not keep the recipe from running.
+      // A damaged file next to the one that is needed does not stop the recipe.
       for diagnostic in error.diagnostics { findings.warning(diagnostic.message, at: diagnostic.position) }
       return
     } catch { throw .reported }
@@ -267,7 +270,7 @@ final class WildcardLibrary {
       switch entry.value.content {
       case .sequence: lists[name] = .entries(try entries(in: entry.value))
       case .mapping: try readKeys(of: entry.value, name + "/", depth: depth + 1, into: &lists)
-      // A single text is a list of one; numbers are other programs' settings.
+      // A single text is a list with one entry; numbers are settings of other programs.
       case .scalar(let scalar) where scalar.coreValue == .text && !scalar.text.isEmpty:
         lists[name] = .entries(try entries(in: YAMLNode(.sequence([entry.value]), at: entry.value.position)))
       case .scalar: break
@@ -307,14 +310,14 @@ final class WildcardLibrary {
 }
 
 extension DynamicPromptError {
-  /// An error that findings already have.
+  /// An error that has already been added to the findings.
   static let reported = DynamicPromptError("", at: 0)
 
-  /// Whether findings already have it.
+  /// Whether the error has already been added to the findings.
   var isReported: Bool { message.isEmpty }
 }
 
-/// A pattern of names, as Python's `fnmatch` reads it: `*` and `?` match slashes too, `[abc]` and `[!abc]` one character.
+/// A pattern of names, as Python's `fnmatch` reads it: `*` and `?` match slashes too; `[abc]` and `[!abc]` match one character.
 struct NamePattern {
   private enum Part {
     case one(Unicode.Scalar)
@@ -336,7 +339,7 @@ struct NamePattern {
       case "[":
         let isInverted = index + 1 < scalars.count && scalars[index + 1] == "!"
         let first = index + (isInverted ? 2 : 1)
-        // A bracket that comes first is in the set.
+        // A bracket that comes first is part of the set.
         guard first < scalars.count, let end = scalars[(first + 1)...].firstIndex(of: "]") else {
           parts.append(.one("["))
           break
@@ -369,7 +372,7 @@ struct NamePattern {
   func matches(_ name: String) -> Bool {
     let scalars = Array(name.unicodeScalars)
     var (part, index) = (0, 0)
-    // Where to try again: after the last run, one scalar further.
+    // The position for the next attempt: one scalar after the start of the last run.
     var again: (part: Int, index: Int)?
     while index < scalars.count {
       if part < parts.count {

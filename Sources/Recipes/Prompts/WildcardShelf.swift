@@ -6,7 +6,7 @@ import Text
 /// The lists of wildcards: `wildcards/name.txt` next to the recipe, in its `models/`, or in a folder of
 /// `$SDBATCH_MODELS`. Each is read once.
 ///
-/// An entry may hold wildcards itself; it is then expanded with each of their entries.
+/// An entry may contain wildcards; it is then expanded with each of their entries.
 final class WildcardShelf {
   private let locator: ModelLocator
   private let findings: Findings
@@ -32,7 +32,7 @@ final class WildcardShelf {
 
   private func entries(of name: String, at position: SourcePosition, within outer: [String]) -> [String]? {
     if let list = lists[name] { return list }
-    // Already reported.
+    // This has already been reported.
     if broken.contains(name) { return nil }
     let list = read(name, at: position, within: outer)
     if let list { lists[name] = list } else { broken.insert(name) }
@@ -96,7 +96,7 @@ final class WildcardShelf {
     return list.isEmpty ? fail("found no entry in \(path), expected one per line") : list
   }
 
-  /// The entry with each combination of its wildcards' entries, the last varying fastest.
+  /// The entry with each combination of its wildcards' entries; the last one varies fastest.
   private func expanded(_ entry: String, at position: SourcePosition, within outer: [String]) -> [String]? {
     let names = Wildcard.names(in: entry)
     guard !names.isEmpty else { return [entry] }

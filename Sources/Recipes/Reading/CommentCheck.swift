@@ -1,5 +1,5 @@
-/// Warns about prompts and values of prompt axes that YAML ends at a `#`, if that is hardly meant: ` #` begins a comment unless
-/// the text is in quotes.
+/// Warns about prompts and values of prompt axes that YAML ends at a `#` where that is probably not intended: ` #` starts a
+/// comment unless the text is in quotes.
 struct CommentCheck {
   private let lines: [ArraySlice<UInt8>]
   private let findings: Findings
@@ -9,7 +9,7 @@ struct CommentCheck {
   /// - Parameters:
   ///   - root: The recipe, with positions in `text`.
   ///   - text: UTF-8.
-  ///   - findings: Gets the warnings.
+  ///   - findings: Receives the warnings.
   static func check(_ root: YAMLNode, in text: [UInt8], _ findings: Findings) {
     guard text.contains(UInt8(ascii: "#")) else { return }
     let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -33,12 +33,12 @@ struct CommentCheck {
     guard lines.indices.contains(position.line - 1), position.column > 0 else { return }
     let line = String(decoding: lines[position.line - 1], as: UTF8.self).unicodeScalars.dropFirst(position.column - 1)
     let rest = String(String.UnicodeScalarView(line))
-    // A text of several lines ends elsewhere.
+    // A text of several lines ends in another way.
     guard rest.hasPrefix(text) else { return }
     let words = String(rest.dropFirst(text.count).drop { $0 == " " || $0 == "\t" }).trimmingBlanks
     guard words.hasPrefix("#") else { return }
     let isCut = text.hasSuffix("||") || text.hasSuffix(",")
-    // People write a blank after the sign that begins a comment, or several signs.
+    // Users write a blank after the sign that starts a comment, or several signs.
     let isGlued = words.dropFirst().first.map { !$0.isWhitespace && $0 != "#" } ?? false
     guard isCut || isGlued else { return }
     findings.warning(

@@ -1,6 +1,6 @@
 import Settings
 
-/// How a setting is composed if more than one key affects it.
+/// How a setting is composed if several keys affect it.
 struct Composition: Sendable {
   /// Keys with the same word here affect the same settings.
   let concern: String?
@@ -24,7 +24,7 @@ struct Composition: Sendable {
 
   /// The settings that are composed, by their keys.
   static let named: [String: Composition] = [
-    // The demo model has a native size, and families have defaults of their own.
+    // The demo model has a native size, and families have their own defaults.
     "model": Composition(concern: "size"),
     "prompt": Composition(
       concern: "prompt", resolved: { .text($0.finalPrompts.prompt) }, written: { .text($0.prompt) },
@@ -120,7 +120,7 @@ struct Composition: Sendable {
         "face_restore",
         .choice(["None", "true", "false", "yes", "no"] + FaceRestorationModel.allCases.map(\.rawValue)),
         concern: "faces",
-        "restore_faces and face_restoration_model together: CodeFormer, GFPGAN or None; true leaves the model as it is.",
+        "restore_faces and face_restoration_model together: CodeFormer, GFPGAN or None; true does not change the model.",
         plot: ["Face restore"],
         resolved: { .choice($0.settings.restoreFaces ? $0.settings.faceRestorationModel.rawValue : "None") },
         apply: { value, draft in

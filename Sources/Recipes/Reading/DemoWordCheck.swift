@@ -7,12 +7,12 @@ struct DemoWordCheck {
   private var unknown: [String] = []
   private var first: SourcePosition?
 
-  /// Checks a recipe whose images may be made by the demo model; one warning says it all.
+  /// Checks a recipe that may make images with the demo model. There is at most one warning.
   ///
   /// - Parameters:
   ///   - root: The recipe.
-  ///   - known: The model's words, in lower case; empty if they are not known here.
-  ///   - findings: Gets the warning.
+  ///   - known: The model's words, in lower case; empty if they are unknown.
+  ///   - findings: Receives the warning.
   static func check(_ root: YAMLNode, known: Set<String>, _ findings: Findings) {
     guard !known.isEmpty else { return }
     var check = DemoWordCheck(known: known)
@@ -49,7 +49,7 @@ struct DemoWordCheck {
     if !words.isEmpty, first == nil { first = position }
   }
 
-  /// The words of a prompt, in lower case, without the prompt language's own and without names of wildcards and LoRAs.
+  /// The words of a prompt, in lower case, without the words of the prompt language and the names of wildcards and LoRAs.
   private static func words(of text: String) -> [String] {
     let plain = text.replacing(/<[^>]*>|__[^_\s][^\s]*?__/, with: " ")
     return plain.split { !$0.isLetter }.map(String.init).filter { !["AND", "BREAK"].contains($0) }
@@ -63,7 +63,7 @@ extension Recipe {
   /// - Parameters:
   ///   - base: The settings that every cell starts from.
   ///   - axes: All axes.
-  /// - Returns: True without a model, which means the demo model.
+  /// - Returns: True also if there is no model, because that means the demo model.
   static func mayUseDemo(_ base: [Setting], _ axes: [Axis]) -> Bool {
     func isDemo(_ setting: Setting) -> Bool {
       if case .setting(.model(let model)) = setting.value { model == .demo } else { false }

@@ -15,7 +15,7 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
   /// What was found, what was expected and what to do.
   public let message: String
 
-  /// A finding at a position.
+  /// Creates a finding at a position.
   public init(_ severity: Severity, _ message: String, at position: SourcePosition) {
     self.severity = severity
     self.position = position
@@ -30,17 +30,17 @@ public struct Diagnostic: Hashable, Sendable, CustomStringConvertible {
 public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
   /// The file as the caller named it, or the option as it was typed.
   public let source: String
-  /// The line, from 1; 0 if the whole source is meant.
+  /// The line, from 1; 0 for the whole source.
   public let line: Int
   /// The column, from 1, in Unicode scalars.
   public let column: Int
-  /// Sorts sources: 0 for the file, then the options in the order they were typed, then `besides`.
+  /// The order of sources: 0 for the file, then the options in the order in which they were typed, then `besides`.
   let rank: Int
 
   /// The rank of files that a recipe names.
   static let besides = Int.max
 
-  /// A line and column of a file.
+  /// Creates a position from a line and column of a file.
   public init(file: String, line: Int, column: Int) {
     self.init(source: file, line: line, column: column, rank: 0)
   }
@@ -52,7 +52,7 @@ public struct SourcePosition: Hashable, Sendable, CustomStringConvertible {
     self.rank = rank
   }
 
-  /// `file:line:column`, or only the source if the whole of it is meant.
+  /// `file:line:column`, or only the source if the position is the whole source.
   public var description: String {
     let source = source.printableLine
     return line == 0 ? source : "\(source):\(line):\(column)"
@@ -79,7 +79,7 @@ public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
     self.init([Diagnostic(.error, message, at: position)])
   }
 
-  /// One error about a whole file.
+  /// Creates one error about a whole file.
   public init(_ message: String, file: String) {
     self.init(message, at: SourcePosition(file: file, line: 0, column: 0))
   }
@@ -88,15 +88,15 @@ public struct RecipeErrors: Error, Sendable, CustomStringConvertible {
   public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
 }
 
-/// Collects errors and warnings while a recipe is read, so that all of them can be reported at once.
+/// Collects errors and warnings while a recipe is read, so that all of them are reported together.
 final class Findings {
-  /// A file full of mistakes must not fill memory or the terminal.
+  /// The limit of errors: a file full of mistakes must not fill memory or the terminal.
   static let limit = 1000
 
   private var errors: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
 
-  /// Whether the limit is reached; reading further is pointless.
+  /// Whether the limit is reached; then there is no point in reading on.
   var isFull: Bool { errors.count >= Self.limit }
 
   func error(_ message: String, at position: SourcePosition) {

@@ -8,7 +8,7 @@ struct KeyReader {
 
   /// Reads an entry whose key is a setting of a job; nil, with an error reported, if it is not valid.
   ///
-  /// `settings` are the ones that the same mapping set before, `others` are names that are allowed here besides keys.
+  /// `settings` are those that the same mapping set before; `others` are names that are allowed here besides keys.
   func setting(of entry: YAMLEntry, among settings: [Setting], or others: [String] = []) -> Setting? {
     guard let key = RecipeKey.named(entry.name) else {
       findings.error(
@@ -29,7 +29,7 @@ struct KeyReader {
     return setting(key, of: entry, among: settings)
   }
 
-  /// Reads an entry's value as the key's; nil, with an error reported, if it is not valid.
+  /// Reads an entry's value as the value of the key; nil, with an error reported, if it is not valid.
   func setting(_ key: RecipeKey, of entry: YAMLEntry, among settings: [Setting], or others: [String] = []) -> Setting? {
     guard !settings.contains(where: { $0.key == key }) else {
       findings.error(
@@ -65,7 +65,7 @@ struct KeyReader {
       {
         findings.error(
           "\(name): found the wildcard \(Quoted.bounded(Wildcard.text(other))), expected text without; only the entries "
-            + "of files may hold wildcards", at: position)
+            + "of files may contain wildcards", at: position)
       }
       return setting
     } catch {
@@ -74,7 +74,7 @@ struct KeyReader {
     }
   }
 
-  /// Styles by a list of their names.
+  /// Reads a list of style names.
   static func styles(
     _ key: RecipeKey, _ items: [YAMLNode], named name: String, at position: SourcePosition,
     _ values: ValueReader, _ findings: Findings
@@ -99,7 +99,7 @@ struct KeyReader {
     return isSound ? setting : nil
   }
 
-  /// Files by a list of their names.
+  /// Reads a list of files.
   private func models(_ key: RecipeKey, _ items: [YAMLNode], named name: String) -> Setting? {
     var models: [ModelReference] = []
     var isSound = true
@@ -119,7 +119,7 @@ struct KeyReader {
     return isSound ? Setting(key, .setting(.models(models))) : nil
   }
 
-  /// Notes the positions of texts that may hold wildcards.
+  /// Notes the positions of texts that may contain wildcards.
   private static func note(_ setting: Setting, at position: SourcePosition, _ values: ValueReader) {
     switch setting.value {
     case .setting(.text(let text)) where setting.key.wildcard == nil: values.mentions.note(text, at: position)
@@ -147,7 +147,7 @@ struct KeyReader {
     return false
   }
 
-  /// A combined sampler name and a `scheduler` in one mapping must not contradict each other.
+  /// Checks that a combined sampler name and a `scheduler` in one mapping do not contradict each other.
   private func checkSchedules(_ settings: [Setting], in entries: [YAMLEntry]) -> Bool {
     for (samplerName, scheduleName) in [("sampler_name", "scheduler"), ("hr_sampler_name", "hr_scheduler")] {
       for case .setting(.sampler(let sampler, .some(let named))) in settings.filter({ $0.key.name == samplerName }).map(
@@ -166,7 +166,7 @@ struct KeyReader {
     return true
   }
 
-  /// The message about a name that is not a key: why it is not supported, or which key it resembles.
+  /// The message about a name that is not a key: why it is not supported, or which key is similar.
   static func unknown(_ name: String, expected: String, names: [String]) -> String {
     if let refusal = RefusedSetting.named(name) {
       return "found \(name), which is not supported by this version; \(refusal.reason)"

@@ -1,11 +1,11 @@
 import Prompts
 import Settings
 
-/// The value of a key in a recipe, read and checked: of a setting, or of a part that prompts are built from.
+/// The value of a key in a recipe, read and checked: that of a setting, or a part that prompts are composed of.
 enum KeyValue: Hashable, Sendable {
   case setting(SettingValue)
   case styles([PromptStyle])
-  /// In pixels.
+  /// A size in pixels.
   case size(_ width: Int, _ height: Int)
   /// An edit of the prompts, and the position of the axis that makes it.
   case edit(PromptEdit, SourcePosition)
@@ -19,7 +19,7 @@ enum KeyValue: Hashable, Sendable {
   static func choice(_ name: String) -> KeyValue { .setting(.choice(name)) }
   static let null = KeyValue.setting(.null)
 
-  /// Whether the resolved value satisfies this requested value.
+  /// Whether the resolved value is what this requested value means.
   func matches(_ resolved: KeyValue) -> Bool {
     guard case .setting(let value) = self, case .setting(let found) = resolved else { return self == resolved }
     return value.matches(found)
@@ -50,10 +50,10 @@ enum KeyValue: Hashable, Sendable {
     return schedule
   }
 
-  /// Nil if the second pass uses the first pass's.
+  /// nil if the second pass uses the first pass's.
   var asOtherSampler: (SamplerID, ScheduleID?)? { self == .null ? nil : asSampler }
 
-  /// Nil if the second pass uses the first pass's.
+  /// nil if the second pass uses the first pass's.
   var asOtherSchedule: ScheduleID? { self == .null ? nil : asSchedule }
 
   var asFlag: Bool {
@@ -91,7 +91,7 @@ enum KeyValue: Hashable, Sendable {
 public struct Setting: Sendable {
   /// The key.
   public let key: RecipeKey
-  /// The value, of the key's kind.
+  /// The value, which has the key's kind.
   let value: KeyValue
 
   init(_ key: RecipeKey, _ value: KeyValue) {

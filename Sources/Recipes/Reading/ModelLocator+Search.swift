@@ -1,36 +1,36 @@
 import Foundation
 
-/// Finds a model by what people copy from the webui or from another machine, if no folder has the name as it is written.
+/// Finds a model by a name copied from the webui or from another machine, if no folder has exactly this name.
 extension ModelLocator {
-  /// Where a name leads.
+  /// The result of a search.
   public enum Finding: Hashable, Sendable {
-    /// To this file or folder.
+    /// This file or folder was found.
     case found(String)
-    /// To several files, which only their folders tell apart.
+    /// Several files were found, which differ only in their folders.
     case several([String])
-    /// To a file that has the name, but not the hash after it.
+    /// A file has the name, but not the hash after it.
     case otherHash(path: String)
-    /// Nowhere.
+    /// Nothing was found.
     case nothing
   }
 
   /// Finds a model.
   ///
-  /// A name that is found in a folder as it is written always means that file. Otherwise these are tried, in this order:
+  /// If a folder has exactly this name, the name always means that file. Otherwise these are tried, in this order:
   ///
-  /// * the name with `/` for the backslashes of Windows, and of a whole Windows path only the file's name;
+  /// * the name with `/` instead of Windows's backslashes; for a whole Windows path, only the file's name;
   /// * a file in a subfolder of the folders of models, by its name with or without extension and folders;
   /// * the same, ignoring letter case;
   /// * the webui's title, `name [hash]`, and a hash alone: the first 10 digits of the SHA-256, all 64, or the 8 digits of the
-  ///   old hash.
+  /// old hash.
   ///
-  /// Of the folders, the first that has a match is taken; several matches in it are not decided, except that a folder called VAE
+  /// The first folder with a match is used. If it has several matches, the name is ambiguous, except that a folder called VAE
   /// is for VAEs.
   ///
   /// - Parameters:
   ///   - name: What the user wrote.
-  ///   - isVAE: Whether a VAE is wanted.
-  /// - Returns: Where the name leads.
+  ///   - isVAE: Whether the name is for a VAE.
+  /// - Returns: The result of the search.
   public func find(_ name: String, asVAE isVAE: Bool = false) -> Finding {
     if let path = exactPath(of: name) { return .found(path) }
     guard !name.isEmpty, !name.utf8.contains(0), !name.hasPrefix("/"), !name.hasPrefix("~") else { return .nothing }
@@ -41,7 +41,7 @@ extension ModelLocator {
       if let path = named.first(where: { hasHash($0, hash) }) { return .found(path) }
       let others = withHash(hash, in: listing)
       if !others.isEmpty { return Self.finding(others, isVAE) }
-      // Without a way to compute hashes, the name decides.
+      // If hashes cannot be computed, the name decides.
       if named.count == 1, environment.hashes != nil { return .otherHash(path: named[0]) }
     }
     if !named.isEmpty { return Self.finding(named, isVAE) }
@@ -58,12 +58,12 @@ extension ModelLocator {
     }
   }
 
-  /// The names of model files in the folders and below, to suggest instead of a missing one; of long names, also without
-  /// extension, as people write them.
+  /// The names of model files in the folders and subfolders, to suggest instead of a missing one; for long names, also without
+  /// extension, because users write them that way.
   func knownNames() -> [String] {
     var seen: Set<String> = []
     let names = listing().flatMap { $0 }.map { ($0 as NSString).lastPathComponent }.filter { seen.insert($0).inserted }
-    // Most short names are near to any other.
+    // Most short names are close to any other name.
     let stems = names.map(Self.stem).filter { $0.count > 3 && seen.insert($0).inserted }
     return ["demo"] + names.prefix(5000) + stems.prefix(5000)
   }
@@ -83,7 +83,7 @@ extension ModelLocator {
     return Self.distinct(listing.flatMap { $0 }.filter { Self.has($0.lowercased(), lowercased) })
   }
 
-  /// Whether a path ends with these components, the last of which may lack its extension.
+  /// Whether a path ends with these components; the last one may lack its extension.
   private static func has(_ path: String, _ wanted: [String]) -> Bool {
     let parts = path.split(separator: "/")
     guard parts.count >= wanted.count, let file = parts.last, let last = wanted.last else { return false }
@@ -91,7 +91,7 @@ extension ModelLocator {
       && (file == last || stem(String(file)) == last)
   }
 
-  /// The paths without those that lead to the same file as an earlier one.
+  /// The paths without those that lead to the same file as an earlier path.
   private static func distinct(_ paths: [String]) -> [String] {
     var seen: Set<String> = []
     return paths.filter { seen.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().path).inserted }
@@ -109,7 +109,7 @@ extension ModelLocator {
     guard let hashes = environment.hashes else { return [] }
     let files = Self.distinct(listing.flatMap { $0 }).filter(Self.isFile)
     if hash.count == 8 {
-      // Reading 64 KiB of each is cheap.
+      // Reading 64 KiB of each file is cheap.
       let old = files.filter { hashes($0)?.old == hash }
       if !old.isEmpty { return old }
     }
@@ -120,7 +120,7 @@ extension ModelLocator {
 
   // MARK: Folders
 
-  /// Folders with other kinds of files, in lower case: those of the webui, and ours.
+  /// Folders for other kinds of files, in lower case: those of the webui, and those of this program.
   private static let otherFolders: Set<String> = [
     "lora", "loras", "lycoris", "embeddings", "upscalers", "wildcards", "esrgan", "realesrgan", "swinir", "dat", "hat",
     "ldsr", "scunet", "bsrgan", "codeformer", "gfpgan", "controlnet", "hypernetworks", "vae-approx", "blip",
@@ -131,7 +131,8 @@ extension ModelLocator {
   private static let depthLimit = 6
   private static let entryLimit = 20_000
 
-  /// For each folder that is searched, the models in it; below the folders of models, not below the recipe's own.
+  /// For each folder that is searched, the models in it. Subfolders are searched in the folders of models, but not in the
+  /// recipe's own folder.
   func listing() -> [[String]] {
     folders.enumerated().map { index, folder in
       var models: [String] = []
@@ -142,7 +143,7 @@ extension ModelLocator {
     }
   }
 
-  /// The files of models of every kind in a folder and below, and the model folders of diffusers; absolute paths.
+  /// The files of models of every kind, and the diffusers model folders, in a folder and its subfolders; absolute paths.
   public static func everyModel(below folder: String) -> [String] {
     var models: [String] = []
     var budget = entryLimit
@@ -174,9 +175,9 @@ extension ModelLocator {
 
 /// The webui's title of a model, `name [hash]`, or a name alone.
 struct ModelTitle: Hashable {
-  /// With `/` between folders.
+  /// The name, with `/` between folders.
   var name: String
-  /// In lower case.
+  /// The hash in lower case; nil if there is none.
   var hash: String?
 
   init(_ text: String) {
@@ -190,7 +191,7 @@ struct ModelTitle: Hashable {
       }
     }
     let parts = text.split { $0 == "/" || $0 == "\\" }
-    // A whole path of Windows begins with a drive or a server, which mean nothing here.
+    // A whole Windows path starts with a drive or a server, which have no meaning here.
     let isWhole =
       text.contains("\\") && (text.hasPrefix("\\") || text.dropFirst().first == ":" && text.first?.isLetter == true)
     name = isWhole ? parts.last.map(String.init) ?? "" : parts.joined(separator: "/")

@@ -6,7 +6,7 @@ import Settings
 extension ModelLocator {
   private static let subfolder = "upscalers"
 
-  /// The webui's names of networks, and the files that it loads them from.
+  /// The webui's names of networks, and the files that it loads for them.
   private static let webuiNames = [
     "r-esrgan 4x+": "RealESRGAN_x4plus", "r-esrgan 4x+ anime6b": "RealESRGAN_x4plus_anime_6B",
     "r-esrgan 2x+": "RealESRGAN_x2plus", "r-esrgan general 4xv3": "realesr-general-x4v3",
@@ -16,8 +16,8 @@ extension ModelLocator {
 
   /// The absolute path of the network with this name; nil if there is none.
   ///
-  /// - Parameter name: A path, a file's name with or without its extension, or the webui's name of a network that comes
-  ///   with it.
+  /// - Parameter name: A path, a file's name with or without its extension, or the webui's name of a network that comes with
+  ///   it.
   /// - Returns: The path of the first match.
   public func upscaler(_ name: String) -> String? {
     let names = [name] + (Self.webuiNames[name.lowercased()].map { [$0] } ?? [])
@@ -26,7 +26,7 @@ extension ModelLocator {
         if let path = exactPath(of: candidate), Self.isFile(path) { return path }
       }
     }
-    // Like names of filters, these ignore letter case. Of a Windows path, the file's name counts.
+    // Like names of filters, these ignore letter case. For a Windows path, only the file's name is used.
     let wanted = names.map { $0.contains("\\") ? (ModelTitle($0).name as NSString).lastPathComponent : $0 }
     let titles = upscalerPaths().map { (path: $0, title: UpscalerReference(name: $0, path: $0).title) }
     let stems = wanted.map { UpscalerReference(name: $0, path: $0).title }
@@ -42,7 +42,7 @@ extension ModelLocator {
     return upscalerPaths().map { UpscalerReference(name: $0, path: $0).title }.filter { seen.insert($0).inserted }
   }
 
-  /// The folders that were searched for a network of this name, for a message.
+  /// The folders that were searched for a network with this name, for a message.
   public func upscalerFoldersLookedIn(for name: String) -> String {
     name.hasPrefix("/") ? name : SettingKind.list(folders.map { $0 + "/" + Self.subfolder })
   }

@@ -3,9 +3,9 @@ import Settings
 
 /// Finds the files and folders named by `model` and `vae`.
 ///
-/// A relative name is searched for next to the recipe, then in `models/` there, then in each folder of
-/// `$SDBATCH_MODELS`. In each folder the name is tried as written, then with each extension of model files,
-/// `.safetensors` first. A name that is not found so is searched for as the webui does, see `find(_:)`.
+/// A relative name is searched for next to the recipe, then in `models/` there, then in each folder of `$SDBATCH_MODELS`. In
+/// each folder the name is tried as written, then with each extension of model files, `.safetensors` first. If that finds
+/// nothing, the name is searched for as in the webui, see `find(_:)`.
 public struct ModelLocator: Sendable {
   /// The folders that are searched for relative names, in order; absolute paths.
   public let folders: [String]
@@ -14,11 +14,11 @@ public struct ModelLocator: Sendable {
   /// The extensions of model files, safest first.
   private static let endings = [".safetensors", ".ckpt", ".gguf", ".pt", ".pth", ".bin"]
 
-  /// A locator for the names of one recipe.
+  /// Creates a locator for the names in one recipe.
   ///
   /// - Parameters:
   ///   - recipePath: The recipe's file; it need not exist.
-  ///   - environment: Lists the other folders that hold models.
+  ///   - environment: Lists the other folders with models.
   public init(recipePath: String, environment: PlanningEnvironment) {
     let folder = URL(fileURLWithPath: recipePath).deletingLastPathComponent().standardizedFileURL.path
     let beside = folder == "/" ? "/models" : folder + "/models"

@@ -1,9 +1,9 @@
-/// Guesses which known name a mistyped one means.
+/// Guesses which known name a misspelt one means.
 package enum NearestName {
-  /// The known name closest to `text`, if it is close enough to suggest.
+  /// The known name closest to `text`, if it is close enough to suggest it.
   ///
-  /// Case, blanks, `_` and `-` do not count. A name is close if at most a third of its letters have to change
-  /// (a swap of neighbours is one change), or if it contains `text`.
+  /// Case, blanks, `_` and `-` are ignored. A name is close if at most a third of its letters must change (swapping two
+  /// neighbours is one change), or if it contains `text`.
   package static func find(_ text: String, among names: [String]) -> String? {
     let wanted = folded(text)
     guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
@@ -14,7 +14,7 @@ package enum NearestName {
     }
     if let best, best.distance <= max(1, wanted.count / 3) { return best.name }
     guard wanted.count >= 3 else { return nil }
-    // Rather one that begins with the text: "cfg" means cfg_scale, not hr_cfg.
+    // Prefer a name that starts with the text: "cfg" means cfg_scale, not hr_cfg.
     return names.filter { contains(folded($0), wanted) }
       .min { one, other in
         let begins = (folded(one).starts(with: wanted), folded(other).starts(with: wanted))

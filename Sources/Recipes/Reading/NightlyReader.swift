@@ -1,12 +1,12 @@
 import Settings
 
-/// Reads a recipe's `nightly`: how many seeds each date adds, or `{count: 16, keep: 30}`.
+/// Reads a recipe's `nightly`: the number of seeds that each date adds, or `{count: 16, keep: 30}`.
 struct NightlyReader {
   let findings: Findings
 
   private static let names = ["count", "keep"]
 
-  /// The series; nil if it is not valid, which is added to the findings.
+  /// The series; nil, with an error reported, if it is not valid.
   func series(_ entry: YAMLEntry) -> NightlySeries? {
     let node = entry.value
     var series = NightlySeries(position: entry.keyPosition)

@@ -6,7 +6,7 @@ struct NotifyReader {
 
   private static let names = ["ping", "mail"]
 
-  /// Reads the value; nil if it is empty, or if it is not valid, which is added to the findings.
+  /// Reads the value; nil if it is empty, or, with an error reported, if it is not valid.
   func notify(_ node: YAMLNode) -> RecipeNotify? {
     if node.isNull { return nil }
     var notify = RecipeNotify()
@@ -49,14 +49,14 @@ struct NotifyReader {
     return nil
   }
 
-  /// The text may hold secrets, so it is not shown.
+  /// Reads an address. The text may contain secrets, so it is not shown.
   private func address(_ node: YAMLNode) -> WebhookAddress? {
     guard let text = node.scalar?.text, let address = WebhookAddress(text) else {
       findings.error(
         "ping: expected an address that begins with http:// or https:// and names a host", at: node.position)
       return nil
     }
-    // A run's copy of its recipe has such addresses.
+    // A run's copy of its recipe contains such addresses.
     if address.isRedacted {
       findings.warning(
         "ping: found an address whose secrets were removed (***), so nothing will be sent; set SDBATCH_NOTIFY_PING",

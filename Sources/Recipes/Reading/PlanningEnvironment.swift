@@ -1,29 +1,30 @@
 import Settings
 import Text
 
-/// What a plan depends on besides the recipe.
+/// Everything besides the recipe that a plan depends on.
 public struct PlanningEnvironment: Sendable {
   /// Folders to search for models, after those next to the recipe.
   public var modelFolders: [String]
-  /// Replaces `~` in a path; nil leaves it as it is.
+  /// Replaces `~` in a path; nil leaves `~` as it is.
   public var homeFolder: String?
   /// The native width of the model inside the package, in pixels.
   public var demoWidth: Int
   /// The native height of the model inside the package, in pixels.
   public var demoHeight: Int
-  /// The words of prompts that the model inside the package knows, in lower case. Without these, prompts are not checked.
+  /// The words in prompts that the model inside the package knows, in lower case. If empty, prompts are not checked.
   public var demoWords: Set<String> = []
-  /// The date that nightly series add seeds for.
+  /// The date for which nightly series add seeds.
   public var today: LocalDate
-  /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this, no model is found by its hash.
+  /// The hashes of a model's file, by its path; nil for a file that cannot be read. Without this function, models are not found
+  /// by hash.
   public var hashes: (@Sendable (String) -> ModelHashes?)?
-  /// How the model in a file or folder is sampled, by its path. Without this, all models are of Stable Diffusion.
+  /// How the model in a file or folder is sampled, by its path. Without this function, all models count as Stable Diffusion.
   public var family: (@Sendable (String) -> FamilyID)?
 
   /// All of the standard input; nil if it cannot be read. It is read once.
   public var standardInput: @Sendable () -> [UInt8]? = { StandardInput.bytes }
 
-  /// An environment with these folders, sizes and date.
+  /// Creates an environment with these folders, sizes and date.
   public init(
     modelFolders: [String] = [], homeFolder: String? = nil, demoWidth: Int = 512, demoHeight: Int = 512,
     today: LocalDate = .today
@@ -35,7 +36,7 @@ public struct PlanningEnvironment: Sendable {
     self.demoHeight = demoHeight
   }
 
-  /// The environment of a process: `SDBATCH_MODELS` holds folders separated by colons, `HOME` one folder.
+  /// Creates the environment of a process: `SDBATCH_MODELS` has folders separated by colons, `HOME` has one folder.
   ///
   /// - Parameters:
   ///   - variables: The process's environment variables.

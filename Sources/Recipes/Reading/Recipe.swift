@@ -11,8 +11,8 @@ public struct Recipe: Sendable {
   public let grid: [Axis]
   /// The groups of axes of equal length that advance together, in the order of the file.
   public let zip: [[Axis]]
-  /// One axis for each wildcard of the prompts that no key sets, in the order in which they occur; or the axes of all
-  /// dynamic prompts.
+  /// One axis for each wildcard of the prompts that no key sets, in the order in which they occur; or the axes of all dynamic
+  /// prompts.
   public let wildcards: [Axis]
   /// The run's folder; relative to the current folder unless it is absolute.
   public let output: String
@@ -26,19 +26,19 @@ public struct Recipe: Sendable {
   public let text: String
   /// The effective recipe for the manifest.
   public let json: JSONValue
-  /// Warnings, which do not keep the recipe from running, in the order of the file.
+  /// Warnings, in the order of the file. The recipe can run in spite of them.
   public let warnings: [Diagnostic]
 
-  /// The text that the run's folder keeps of the recipe; nil for requests.
+  /// The text of the recipe for the run's folder; nil for requests.
   public var copyText: String? { requests == nil ? text : nil }
 
   let exclude: [CellFilter]
   let include: [ExtraCell]
-  /// What resolves dynamic prompts; nil if they are off.
+  /// Resolves dynamic prompts; nil if they are off.
   let dynamic: DynamicPrompts?
 
-  /// The requests that the file or folder holds; nil for a recipe. With requests, everything except `path`, `output`
-  /// and `warnings` is empty.
+  /// The requests in the file or folder; nil for a recipe. With requests, everything except `path`, `output` and `warnings` is
+  /// empty.
   public let requests: RequestBatch?
 
   /// Whether the recipe has a nightly series.
@@ -47,7 +47,7 @@ public struct Recipe: Sendable {
   /// The axes of the grid, then each zip group as one axis, then the axes of wildcards.
   var groups: [[Axis]] { grid.map { [$0] } + zip + wildcards.map { [$0] } }
 
-  /// Whether any cell may mix in a subseed's noise; if not, no subseed has to be drawn.
+  /// Whether any cell may mix in a subseed's noise; if not, no subseed needs to be drawn.
   var usesSubseeds: Bool {
     let concern = "subseed_strength"
     return base.contains { $0.key.concern == concern }
@@ -61,35 +61,35 @@ public struct Recipe: Sendable {
 
 /// A recipe's `notify`.
 public struct RecipeNotify: Hashable, Sendable {
-  /// An address in the form of healthchecks.
+  /// An address in the form of healthchecks.io.
   public var ping: WebhookAddress?
-  /// Who gets a mail on trouble.
+  /// Who gets a mail if something goes wrong.
   public var mail: String?
 }
 
 /// A recipe's `webhook`.
 public struct RecipeWebhook: Hashable, Sendable {
-  /// What is announced.
+  /// What to announce.
   public enum Occasion: String, CaseIterable, Hashable, Sendable {
     /// The end of the run.
     case run
-    /// Each image as it is done or fails.
+    /// Each image when it is done or has failed.
     case job
   }
 
   /// Where to post the document.
   public var address: WebhookAddress
-  /// What is announced; one or both.
+  /// What to announce; one or both.
   public var occasions: [Occasion]
-  /// Whether the document holds the images.
+  /// Whether the document contains the images.
   public var sendsImages: Bool
 }
 
 /// The axes that the recipe assigns to the directions of a contact sheet.
 public struct SheetLayout: Hashable, Sendable {
-  /// Runs across.
+  /// The horizontal axis.
   public var x: String?
-  /// Runs down.
+  /// The vertical axis.
   public var y: String?
   /// Lays whole sheets side by side.
   public var superX: String?
@@ -101,23 +101,23 @@ public struct SheetLayout: Hashable, Sendable {
 
 /// Cells to exclude.
 struct CellFilter: Sendable {
-  /// All of them have to match.
+  /// The conditions; all of them must match.
   var conditions: [Condition]
   var position: SourcePosition
 
-  /// What one key or axis must be.
+  /// A condition on one key or axis.
   struct Condition: Sendable {
     var name: String
     /// The key whose resolved value is compared.
     var key: RecipeKey?
-    /// The values of which one has to match.
+    /// The values; one of them must match.
     var values: Set<KeyValue>
-    /// The titles, on the axis of this name, of which one has to match.
+    /// The titles on the axis with this name; one of them must match.
     var titles: Set<String>
 
     func matches(_ resolved: KeyValue) -> Bool {
       switch resolved {
-      // Only these can equal a value that is written differently.
+      // Only these kinds of values can equal a value that is written differently.
       case .setting(.sampler), .setting(.model), .setting(.upscaler): values.contains { $0.matches(resolved) }
       default: values.contains(resolved)
       }
@@ -129,12 +129,12 @@ struct CellFilter: Sendable {
 struct ExtraCell: Sendable {
   var settings: [Setting]
   var positions: [AxisPosition]
-  /// The axes of the wildcards that are left in its prompts; the cell expands to all their values.
+  /// The axes of the wildcards that are not set in its prompts; the cell expands to all their values.
   var wildcards: [Axis] = []
   /// Its position in the recipe.
   var position: SourcePosition
 
-  /// How many cells it expands to; `Int.max` on overflow.
+  /// The number of cells that it expands to; `Int.max` on overflow.
   var count: Int {
     wildcards.reduce(1) { count, axis in
       let (product, overflow) = count.multipliedReportingOverflow(by: axis.count)

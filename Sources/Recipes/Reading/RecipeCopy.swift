@@ -1,12 +1,12 @@
 import JSON
 
-/// The copy of a recipe that a run folder keeps, as far as it can be read away from the files that the recipe names.
+/// A run folder's copy of a recipe, as far as it can be read without the files that the recipe names.
 public struct RecipeCopy: Sendable {
   /// The recipe as the manifest shows it.
   public let json: JSONValue
-  /// Where to announce the run, unless the address had secrets, which the copy does not have.
+  /// Where to announce the run; nil if the address had secrets, which the copy does not contain.
   public let webhook: RecipeWebhook?
-  /// Where to report the run, unless the address had secrets.
+  /// Where to report the run; nil if the address had secrets.
   public let notify: RecipeNotify?
   /// Warnings about these addresses.
   public let warnings: [Diagnostic]

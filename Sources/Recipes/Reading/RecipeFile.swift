@@ -1,6 +1,6 @@
 import Glibc
 
-/// The bytes of a recipe file.
+/// Reads the bytes of a recipe file.
 enum RecipeFile {
   /// Reads a file.
   ///

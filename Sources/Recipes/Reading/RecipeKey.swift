@@ -1,40 +1,40 @@
 import Prompts
 import Settings
 
-/// One key that a recipe understands.
+/// A key of recipes.
 ///
-/// `RecipeKey.all` is the only list of them: reading, checking, axes, excludes, messages and documentation use it.
-/// Settings of an image come from `SettingRow`; the keys declared here are the additional ones that settings are
-/// composed from, and those of the document.
+/// `RecipeKey.all` is the only list of keys: reading, checking, axes, excludes, messages and documentation use it. Settings of
+/// an image come from `SettingRow`. The keys declared here are the additional ones that settings are composed from, and those
+/// of the document.
 public final class RecipeKey: Sendable {
   /// The name that recipes and manifests use.
   public let name: String
   /// Other names for the same key.
   public let aliases: [String]
-  /// What the key holds.
+  /// The kind of the key's value.
   public let kind: SettingKind
   /// One sentence about the key.
   public let summary: String
-  /// Where requests have the key.
+  /// How requests give the key's value.
   let request: RequestEntry
   /// The names of its axis in the webui's X/Y/Z plot.
   let plotLabels: [String]
   /// Which pass it belongs to.
   let pass: SettingRow.Pass
-  /// Whether only our recipes have the key: the webui has no field or option of this name.
+  /// Whether only our recipes have the key: the webui has no field or option with this name.
   let isOurs: Bool
   /// Keys with the same word here affect the same settings of a cell.
   let concern: String
   /// Writes the key's value into a cell.
   let apply: @Sendable (KeyValue, inout CellDraft) -> Void
-  /// The resolved value of a cell, which excludes compare with; nil for keys of the document.
+  /// The resolved value of a cell, which excludes are compared with; nil for keys of the document.
   let resolved: (@Sendable (CellDraft) -> KeyValue)?
-  /// The value of a cell before other keys changed it, which excludes may compare with as well.
+  /// The value of a cell before other keys changed it, which excludes may also be compared with.
   let written: (@Sendable (CellDraft) -> KeyValue)?
   /// The name of the wildcard that the key sets.
   let wildcard: String?
 
-  /// An additional key that settings are composed from.
+  /// Creates an additional key that settings are composed from.
   init(
     _ name: String, _ kind: SettingKind, concern: String? = nil, _ summary: String, request: RequestEntry = .none,
     plot: [String] = [], pass: SettingRow.Pass = .every, isOurs: Bool? = nil, wildcard: String? = nil,
@@ -56,7 +56,7 @@ public final class RecipeKey: Sendable {
     self.wildcard = wildcard
   }
 
-  /// A setting of an image.
+  /// Creates the key for a setting of an image.
   private init(_ row: SettingRow) {
     let composition = Composition.named[row.key]
     name = row.key
@@ -84,12 +84,12 @@ public final class RecipeKey: Sendable {
     wildcard = nil
   }
 
-  /// A part of the document.
+  /// Creates the key for a part of the document.
   private convenience init(document name: String, _ kind: SettingKind, isOurs: Bool = true, _ summary: String) {
     self.init(name, kind, summary, isOurs: isOurs, resolved: nil) { _, _ in }
   }
 
-  /// The replacement of a prompt's wildcard; a default does not overwrite another key's value.
+  /// Creates the key for the replacement of a prompt's wildcard; a default does not overwrite another key's value.
   convenience init(wildcard: String, isDefault: Bool = false) {
     self.init(
       Wildcard.text(wildcard), .text, concern: "prompt", "The text that replaces the wildcard.", wildcard: wildcard,
@@ -99,14 +99,14 @@ public final class RecipeKey: Sendable {
       })
   }
 
-  /// An edit of an axis that has no key in recipes.
+  /// Creates the key for an edit of an axis that has no key in recipes.
   private convenience init(
     axis name: String, concern: String = "prompt", apply: @escaping @Sendable (KeyValue, inout CellDraft) -> Void
   ) {
     self.init(name, .text, concern: concern, "An axis's edit of a cell.", resolved: nil, apply: apply)
   }
 
-  /// How many images of one line of a file of prompts come before this one.
+  /// For a line of a file of prompts, the number of its images before this one.
   static let seedOffset = RecipeKey(axis: "seed offset", concern: "seed") { $1.seedOffset = $0.asInteger }
   /// One more edit of the prompts.
   static let promptEdit = RecipeKey(axis: "prompt edit") { $1.edits.append($0.asEdit) }
@@ -124,17 +124,17 @@ public final class RecipeKey: Sendable {
   /// Whether the key is a setting of a job, and so may be an axis, an exclude or an include.
   public var isSetting: Bool { resolved != nil }
 
-  /// Whether the key says how an image is kept, not what it shows: all cells with the same pixels share a file, so it is no axis.
+  /// Whether the key is about the image's files. Cells with the same pixels share a file, so such a key cannot be an axis.
   var isOfFiles: Bool { Self.ofFiles.contains(name) }
   private static let ofFiles = Set(SettingRow.ofFiles.map(\.key))
 
-  /// The message about such a key where a cell is described.
+  /// The message about such a key in the description of a cell.
   var refusalInCells: String {
     "found \(name) here, expected a setting of a job; \(name) belongs to the top level, because it changes no pixel, and "
       + "cells with the same pixels share their files"
   }
 
-  /// The key with this name or alias, or the wildcard of this name.
+  /// The key with this name or alias, or the wildcard with this name.
   static func named(_ name: String) -> RecipeKey? {
     byName[name] ?? Wildcard.name(name).map { RecipeKey(wildcard: $0) }
   }
@@ -148,8 +148,8 @@ public final class RecipeKey: Sendable {
   private static let byName = Dictionary(
     all.flatMap { key in ([key.name] + key.aliases).map { ($0, key) } }, uniquingKeysWith: { first, _ in first })
 
-  /// Every key, in the order of the documentation: settings, each followed by its additional keys, then the document's
-  /// keys.
+  /// All keys, in the order of the documentation: settings, each followed by its additional keys, then the keys of the
+  /// document.
   public static let all: [RecipeKey] =
     SettingRow.all.filter(\.isRecipeKey).flatMap { row in
       (row.key == "denoising_strength" ? [Composition.secondPass] : []) + [RecipeKey(row)]
@@ -181,6 +181,6 @@ public final class RecipeKey: Sendable {
 }
 
 extension RecipeKey: Equatable {
-  /// Whether both are the key of this name.
+  /// Whether both keys have the same name.
   public static func == (a: RecipeKey, b: RecipeKey) -> Bool { a === b || a.name == b.name }
 }

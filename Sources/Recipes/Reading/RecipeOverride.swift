@@ -8,8 +8,8 @@ struct RecipeOverride {
 
   /// Parses the text after `--set`.
   ///
-  /// The value is YAML, except that a text key takes any text that is not a single YAML scalar literally: prompts are
-  /// full of brackets, colons and `#`.
+  /// The value is YAML. However, for a text key, any text that is not a single YAML scalar is used literally, because prompts
+  /// are full of brackets, colons and `#`.
   ///
   /// - Parameters:
   ///   - text: `key=value`.
@@ -34,12 +34,12 @@ struct RecipeOverride {
       ?? YAMLNode(.scalar(YAMLScalar(written, style: .doubleQuoted)), at: position)
   }
 
-  /// The text after `--set`, as messages and the effective recipe show it: without the value where that may be secret.
+  /// The text after `--set` for messages and the effective recipe; the value is left out if it may be secret.
   static func shown(_ text: String) -> String {
     let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2 else { return Quoted.bounded(text) }
     let name = parts[0].trimmingBlanks.lowercased()
-    // A misspelt key may mean the webhook, too.
+    // A misspelt key may mean the webhook too.
     let mayBeAddress = RecipeKey.named(name) == nil && parts[1].contains { $0 == "@" || $0 == "/" }
     let isSecret = name.hasPrefix("webhook") || mayBeAddress
     return isSecret ? Quoted.bounded(String(parts[0])) + "=..." : Quoted.bounded(text)
@@ -53,7 +53,7 @@ struct RecipeOverride {
     return root ?? YAMLNode(.scalar(YAMLScalar("")), at: position)
   }
 
-  /// Whether the scalar is the whole text, and YAML did not drop a comment or change its meaning.
+  /// Whether the scalar is the whole text: YAML did not drop a comment or change its meaning.
   private static func isWhole(_ root: YAMLNode, of written: String) -> Bool {
     guard let scalar = root.scalar else { return false }
     let written = written.trimmingBlanks
@@ -61,7 +61,7 @@ struct RecipeOverride {
     return ["\"", "'"].contains { written.hasPrefix($0) && written.hasSuffix($0) }
   }
 
-  /// Puts the value into a recipe, and removes the key's axes from `grid` and `zip`.
+  /// Sets the value in a recipe, and removes the key's axes from `grid` and `zip`.
   func apply(to root: YAMLNode) -> YAMLNode {
     guard var entries = root.entries else { return root }
     let entry = YAMLEntry(key: YAMLScalar(name), keyPosition: position, value: value)
@@ -92,7 +92,7 @@ struct RecipeOverride {
     }
   }
 
-  /// A mapping of axes without the key's; nil if none is left.
+  /// A mapping of axes without the key's axes; nil if none are left.
   private func without(_ axes: YAMLNode) -> YAMLNode? {
     guard let entries = axes.entries, entries.contains(where: isSame) else { return axes }
     let kept = entries.filter { !isSame($0) }

@@ -2,19 +2,19 @@ import Foundation
 import JSON
 import Settings
 
-/// Reads recipes: turns YAML text into a checked `Recipe`, or reports all of its errors. Requests for txt2img are read
-/// as recipes that hold only requests.
+/// Reads recipes: turns YAML text into a checked `Recipe`, or reports all of its errors. Requests for txt2img are read as
+/// recipes that contain only requests.
 public struct RecipeReader: Sendable {
   private let environment: PlanningEnvironment
 
-  /// A reader that searches the environment's folders for models.
+  /// Creates a reader that searches the environment's folders for models.
   public init(environment: PlanningEnvironment) { self.environment = environment }
 
   /// Reads a recipe file.
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  ///   - overrides: `key=value` texts of the command line; if a key is repeated, the last one is used.
   /// - Returns: The recipe, with warnings.
   /// - Throws: All errors of the file and the overrides, sorted by position.
   public func read(path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
@@ -32,8 +32,9 @@ public struct RecipeReader: Sendable {
   ///
   /// - Parameters:
   ///   - text: UTF-8.
-  ///   - path: The file's name in errors; models are searched for next to it, and it names the default output folder.
-  ///   - overrides: `key=value` texts of the command line; the last one for a key counts.
+  ///   - path: The file's name for errors; models are searched for next to it, and the default output folder is derived from
+  ///     it.
+  ///   - overrides: `key=value` texts of the command line; if a key is repeated, the last one is used.
   /// - Returns: The recipe, with warnings.
   /// - Throws: All errors of the text and the overrides, sorted by position.
   public func read(text: [UInt8], path: String, overrides: [String] = []) throws(RecipeErrors) -> Recipe {
@@ -66,7 +67,7 @@ public struct RecipeReader: Sendable {
     if Recipe.mayUseDemo(parts.base, parts.grid + parts.zip.joined()) {
       DemoWordCheck.check(root, known: environment.demoWords, findings)
     }
-    // Never copy the secrets of an address to other files.
+    // Never copy an address's secrets to other files.
     let withoutWebhook = root.withoutSecrets(of: "webhook", member: "url")
     let shown = (withoutWebhook ?? root).withoutSecrets(of: "notify", member: "ping") ?? withoutWebhook
     let written =
@@ -80,7 +81,7 @@ public struct RecipeReader: Sendable {
       requests: nil)
   }
 
-  /// The requests of a text; nil if it is a recipe.
+  /// The requests in a text; nil if it is a recipe.
   private func requests(in text: RequestText, _ overrides: [String]) throws(RecipeErrors) -> Recipe? {
     let findings = Findings()
     let reader = RequestReader(
@@ -93,7 +94,7 @@ public struct RecipeReader: Sendable {
     }
   }
 
-  /// A recipe of requests that were read without errors.
+  /// A recipe that consists of requests, which were read without errors.
   private func recipe(_ requests: [Request], path: String, _ reader: RequestReader) throws(RecipeErrors) -> Recipe {
     RequestBatch.check(requests, reader.findings)
     for request in requests {
@@ -177,7 +178,7 @@ private struct Reading {
     var sheet: SheetLayout?
     var webhook: RecipeWebhook?
     var notify: RecipeNotify?
-    /// What `nightly` says.
+    /// The series in `nightly`.
     var series: NightlySeries?
   }
 
@@ -254,7 +255,7 @@ private struct Reading {
 
   // MARK: Axes
 
-  /// Reads `grid` and `zip`; returns the names of axes with errors, so that their errors are not reported twice.
+  /// Reads `grid` and `zip`. Returns the names of axes with errors, so that their errors are not reported twice.
   private func readAxes(_ nodes: [String: YAMLNode], _ series: YAMLEntry?, _ parts: inout Parts) -> Set<String> {
     let budget = ValueBudget()
     func own(_ name: String) -> String? { parts.base.first { $0.key.name == name }?.value.asText }
@@ -298,7 +299,7 @@ private struct Reading {
     return names.broken
   }
 
-  /// A nightly series at the top level is the first axis: whole nights follow each other.
+  /// A nightly series at the top level is the first axis, so that whole nights follow each other.
   private func addSeries(_ entry: YAMLEntry, _ reader: AxisReader, _ names: AxisNames, _ parts: inout Parts) {
     guard names.positions["seed"] == nil else {
       findings.error(
@@ -308,7 +309,7 @@ private struct Reading {
     if let axis = reader.axis(entry) { parts.grid.insert(axis, at: 0) }
   }
 
-  /// The same with the key `nightly`, which may also belong to a series that `seed` begins.
+  /// The same with the key `nightly`, which may also belong to a series that `seed` starts.
   private func addSeries(_ series: NightlySeries, _ names: AxisNames, _ parts: inout Parts) {
     let hasSeries = parts.grid.contains { $0.seedsPerNight != nil }
     if series.keep != nil, names.positions[NightlySeries.axisName] != nil {
@@ -374,7 +375,7 @@ private struct Reading {
     }
   }
 
-  /// Warns of axes without effect, because every value of a later axis sets the same key.
+  /// Warns about axes without effect, because every value of a later axis sets the same key.
   private func warnOfOverridden(_ axes: [Axis]) {
     for (index, axis) in axes.enumerated() {
       guard let key = axis.key, key.kind != .text else { continue }
@@ -385,7 +386,7 @@ private struct Reading {
     }
   }
 
-  /// Warns of axes that set a prompt which a prompt matrix with a fixed part of its own replaces.
+  /// Warns about axes that set a prompt which a prompt matrix with its own fixed part replaces.
   private func warnOfMatrices(_ axes: [Axis]) {
     for matrix in axes {
       guard let row = matrix.onlyRow as? MatrixRow, row.matrix.fixed != nil else { continue }
@@ -393,16 +394,17 @@ private struct Reading {
       for axis in axes {
         guard let key = RecipeKey.named(name), axis.setsKey(key) else { continue }
         findings.warning(
-          "the axis \(axis.name) has no effect on \(name), because \(matrix.name) has a fixed part of its own",
+          "the axis \(axis.name) has no effect on \(name), because \(matrix.name) has its own fixed part",
           at: axis.position)
       }
     }
   }
 
-  /// Reports cells whose second pass would have an impossible size, and those that their model's family cannot do.
+  /// Reports cells whose second pass would have an impossible size, and cells with settings that their model's family does not
+  /// support.
   private func checkSizes(_ parts: Parts) {
     let groups = parts.grid.map { [$0] } + parts.zip
-    // Groups of unequal length were already reported, and have no cells.
+    // Groups of unequal length have already been reported, and have no cells.
     guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
@@ -439,20 +441,20 @@ private struct Reading {
     return limit ?? 1
   }
 
-  /// Says so if a prompt looks dynamic, but is not.
+  /// Warns if a prompt looks dynamic but dynamic prompts are off.
   private func warnOfDynamicPrompts() {
     guard let (text, position) = values.mentions.firstDynamic else { return }
     findings.warning(
-      "\(Quoted.short(text)) looks like a dynamic prompt, but stays as it is; write dynamic_prompts: random, "
-        + "combinatorial or cyclical to resolve it, or off if it is meant so", at: position)
+      "\(Quoted.short(text)) looks like a dynamic prompt, but is not resolved; write dynamic_prompts: random, "
+        + "combinatorial or cyclical to resolve it, or off if it is plain text", at: position)
   }
 
-  /// Reads the templates of dynamic prompts, and makes an axis of all prompts if that is asked for.
+  /// Reads the templates of dynamic prompts, and makes an axis of all prompts if that is requested.
   private func readDynamicPrompts(
     _ mode: DynamicPrompts.Mode, limit: Int?, _ parts: inout Parts, at position: SourcePosition?
   ) {
     let groups = parts.grid.map { [$0] } + parts.zip
-    // Groups of unequal length were already reported, and have no cells.
+    // Groups of unequal length have already been reported, and have no cells.
     guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
@@ -476,7 +478,7 @@ private struct Reading {
     _ = checkCount(parts, at: position ?? parts.wildcards.first?.position)
   }
 
-  /// Makes axes of the wildcards that are left in the prompts, and reports edits that have no effect.
+  /// Makes axes of the wildcards that are not set in the prompts, and reports edits without effect.
   private func readWildcards(_ parts: inout Parts, at position: SourcePosition?) {
     let groups = parts.grid.map { [$0] } + parts.zip
     let edits = groups.joined().contains { $0.setsKey(.promptEdit) }
@@ -485,7 +487,7 @@ private struct Reading {
       + groups.joined().compactMap(\.key)
       .filter { $0.wildcard != nil }
     guard edits || values.mentions.mayHaveWildcards || !named.isEmpty else { return }
-    // Groups of unequal length were already reported, and have no cells.
+    // Groups of unequal length have already been reported, and have no cells.
     guard groups.allSatisfy({ group in group.allSatisfy { $0.count == group[0].count } }) else { return }
     var base = CellDraft(environment: environment)
     base.apply(parts.base)
@@ -528,7 +530,7 @@ private struct Reading {
     return Axis(name: key.name, key: key, runs: [.row(WildcardRow(key: key, entries: entries))], position: position)
   }
 
-  /// Computes the number of jobs without walking them, because there may be 10^12.
+  /// Computes the number of jobs without going through them, because there may be 10^12.
   ///
   /// - Returns: Whether it is within the limit.
   private func checkCount(_ parts: Parts, at position: SourcePosition?) -> Bool {

@@ -1,7 +1,7 @@
 import Settings
 
 extension RefusedSetting {
-  /// Whether the value changes nothing: null, an empty list or mapping, or a harmless value.
+  /// Whether the value has no effect: null, an empty list or mapping, or a harmless value.
   func allows(_ node: YAMLNode) -> Bool {
     switch node.content {
     case .scalar(let scalar):

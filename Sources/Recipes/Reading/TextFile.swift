@@ -5,12 +5,12 @@ import Text
 enum TextFile {
   /// Why a file cannot be read.
   enum Problem: Error {
-    /// With the system's error message.
+    /// The system's error message.
     case unreadable(String)
     case tooLarge
   }
 
-  /// Reads a file, but stops at a limit, because it may be an endless device.
+  /// Reads a file up to a limit, because it may be an endless device.
   static func read(_ path: String, limit: Int) throws(Problem) -> [UInt8] {
     do {
       return try WholeFile.bytes(of: path, limit: limit)

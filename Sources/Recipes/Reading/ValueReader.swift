@@ -9,7 +9,7 @@ struct ValueReader {
   /// Collects the positions of texts with wildcards.
   let mentions: WildcardMentions
 
-  /// Why a text is not a value of a key: what was found and what was expected.
+  /// Why a text is not a value of a key: what was found, and what was expected.
   struct Complaint: Error {
     let message: String
   }
@@ -19,7 +19,7 @@ struct ValueReader {
     let kind = key.kind
     if scalar.isNull {
       guard kind.takesNull else { throw unexpected(scalar, kind) }
-      // An empty text, no limit, or nil.
+      // An empty text means empty text, no limit, or nil.
       return kind == .text ? .text("") : kind == .bytes ? .integer(0) : .null
     }
     switch kind {
@@ -66,10 +66,9 @@ struct ValueReader {
     }
   }
 
-  /// Checks the numbers of a row by its ends and its step, or all of them if they are truncated to whole numbers.
+  /// Checks the numbers of a row by its ends and its step; or all of them if they are truncated to integers.
   func check(_ row: some AxisRow, for key: RecipeKey) throws(Complaint) {
-    // A key's range is an interval and its multiples are evenly spaced, so it is enough to check both ends and two
-    // neighbours.
+    // A key's range is an interval, and its multiples are evenly spaced. So it is enough to check both ends and two neighbours.
     var indices = Set([0, min(1, row.count - 1), row.count - 1]).sorted()
     if case .integer(_, let factor) = key.kind, factor > 1, row is RangeRow, row.count <= Recipe.jobLimit {
       indices = Array(0..<row.count)
@@ -110,7 +109,7 @@ struct ValueReader {
     return number
   }
 
-  /// Such as `2.5GiB`, in any letter case and with blanks.
+  /// Reads an amount such as `2.5GiB`, in any letter case and with blanks.
   private func bytes(_ scalar: YAMLScalar) throws(Complaint) -> Int64 {
     let text = scalar.text.trimmingBlanks.lowercased()
     let number = text.prefix { !($0.isLetter || $0 == " ") }
@@ -124,7 +123,7 @@ struct ValueReader {
     return Int64(value * factor)
   }
 
-  /// Such as `512x768`, in any letter case and with blanks.
+  /// Reads a size such as `512x768`, in any letter case and with blanks.
   private func size(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     let numbers = scalar.text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
     guard numbers.count == 2, let width = RecipeKey.named("width"), let height = RecipeKey.named("height") else {
@@ -138,14 +137,14 @@ struct ValueReader {
 
   // MARK: Names
 
-  /// One name if a style has exactly this name, else names separated by commas.
+  /// The names in a text: one name if a style has exactly this name, otherwise names separated by commas.
   private func names(_ scalar: YAMLScalar) -> [String] {
     if (try? styles.style(scalar.text)) != nil { return [scalar.text] }
     guard let rows = try? CSVText.rows(scalar.text) else { return [scalar.text] }
     return rows.flatMap(\.fields).map(\.trimmingBlanks).filter { !$0.isEmpty }
   }
 
-  /// The styles of these names, without `None`.
+  /// The styles with these names, without `None`.
   func styles(named names: [String]) throws(Complaint) -> [PromptStyle] {
     var found: [PromptStyle] = []
     for name in names {
@@ -157,7 +156,7 @@ struct ValueReader {
   private func sampler(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     if let found = SamplerID.resolve(scalar.text) { return .setting(.sampler(found.sampler, found.schedule)) }
     let names = SamplerID.allCases.map(\.rawValue)
-    // A combined name is suggested only if its plain part is not nearer.
+    // A combined name is suggested only if its plain part is not closer.
     let combined = SamplerID.allCases.flatMap { sampler in
       ScheduleID.allCases.map { "\(sampler.rawValue) \($0.label)" }
     }
@@ -209,11 +208,12 @@ struct ValueReader {
     if wanted == "jpg", names.contains(FileFormat.jpeg.rawValue) { return FileFormat.jpeg.rawValue }
     throw Complaint(
       message: "found \(YAMLNode.found(scalar)), expected \(SettingKind.list(names))"
-        // For names as short as cpu and gpu, the nearest is rarely the one that was meant.
+        // For names as short as cpu and gpu, the nearest name is rarely the right one.
         + (wanted.utf8.count > 3 ? NearestName.hint(scalar.text, among: names) : ""))
   }
 
-  /// In the webui, `Automatic` is the VAE beside the checkpoint, if there is one, and `None` the checkpoint's own.
+  /// Reads a VAE. In the webui, `Automatic` is the VAE next to the checkpoint, if there is one, and `None` the checkpoint's
+  /// own.
   private func vae(_ scalar: YAMLScalar) throws(Complaint) -> KeyValue {
     switch scalar.text.lowercased() {
     case "", "auto", "automatic": .null
@@ -222,7 +222,7 @@ struct ValueReader {
     }
   }
 
-  /// A checkpoint, with how it is sampled.
+  /// A checkpoint, and how it is sampled.
   private func checkpoint(_ scalar: YAMLScalar, asVAE isVAE: Bool = false) throws(Complaint) -> KeyValue {
     guard case .setting(.model(var reference)) = try model(scalar, asVAE: isVAE) else { return .null }
     if let path = reference.path, let family = locator.environment.family { reference.family = family(path) }
@@ -245,7 +245,7 @@ struct ValueReader {
     guard !scalar.text.isEmpty else { throw unexpected(scalar, .model) }
     switch locator.find(scalar.text, asVAE: isVAE) {
     case .found(let path):
-      // Hashes and foreign paths say little to people, so the file's name is shown.
+      // Hashes and paths of other machines are hard to recognise, so the file's name is shown.
       return .setting(.model(ModelReference(name: URL(fileURLWithPath: path).lastPathComponent, path: path)))
     case .several(let paths):
       throw Complaint(
@@ -266,7 +266,7 @@ struct ValueReader {
 }
 
 extension YAMLNode {
-  /// The scalar, or a list of numbers as one, for the kinds that take such lists.
+  /// The scalar; for kinds that accept lists of numbers, such a list as one scalar.
   func scalar(for key: RecipeKey) -> YAMLScalar? {
     guard let items else { return scalar }
     if case .choices = key.kind {
@@ -282,6 +282,6 @@ extension YAMLNode {
     }
   }
 
-  /// The scalar, as messages name it.
+  /// The scalar in the form for messages.
   static func found(_ scalar: YAMLScalar) -> String { scalar.isNull ? "no value" : Quoted.short(scalar) }
 }

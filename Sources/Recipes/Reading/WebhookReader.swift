@@ -6,7 +6,7 @@ struct WebhookReader {
 
   private static let names = ["url", "per", "send_images"]
 
-  /// Reads the value; nil if it is empty, or if it is not valid, which is added to the findings.
+  /// Reads the value; nil if it is empty, or, with an error reported, if it is not valid.
   func webhook(_ node: YAMLNode) -> RecipeWebhook? {
     guard let entries = node.entries else {
       return address(node).map { RecipeWebhook(address: $0, occasions: [.run], sendsImages: false) }
@@ -46,10 +46,10 @@ struct WebhookReader {
     return occasions
   }
 
-  /// A wrong value. What may be an address with a password is not shown.
+  /// A wrong value, for messages. A value that may be an address with a password is not shown.
   private static func found(_ node: YAMLNode) -> String {
     let mayBeAddress = node.scalar?.text.contains { "/@:".contains($0) } == true
-    return mayBeAddress ? "what may be an address" : node.found
+    return mayBeAddress ? "a value that may contain secrets" : node.found
   }
 
   private func address(_ node: YAMLNode) -> WebhookAddress? {
@@ -58,14 +58,14 @@ struct WebhookReader {
       return nil
     }
     if node.isNull || scalar.text.isEmpty { return nil }
-    // The text may hold secrets, so it is not shown.
+    // The text may contain secrets, so it is not shown.
     guard let address = WebhookAddress(scalar.text) else {
       findings.error(
         "webhook: expected an address that begins with http:// or https:// and names a host",
         at: node.position)
       return nil
     }
-    // A run's copy of its recipe has such addresses.
+    // A run's copy of its recipe contains such addresses.
     if address.isRedacted {
       findings.warning(
         "webhook: found an address whose secrets were removed (***), so nothing will be sent; give the whole address "

@@ -1,20 +1,20 @@
 import Settings
 
 extension YAMLNode {
-  /// A recipe without the secrets of an address, which is the value of a key or a member of it.
+  /// A recipe without the secrets of an address, which is the value of a key or of one of its members.
   ///
   /// - Parameters:
   ///   - key: The recipe's key.
   ///   - member: The member, if the key's value is a mapping.
-  /// - Returns: The changed recipe; nil if it has no such secrets.
+  /// - Returns: The changed recipe; nil if there are no such secrets.
   func withoutSecrets(of key: String, member: String) -> YAMLNode? {
     guard var entries, let index = entries.firstIndex(where: { $0.name == key }) else { return nil }
     let value = entries[index].value
     if var members = value.entries {
-      guard let place = members.firstIndex(where: { $0.name == member }),
-        let address = members[place].value.redactedAddress
+      guard let index = members.firstIndex(where: { $0.name == member }),
+        let address = members[index].value.redactedAddress
       else { return nil }
-      members[place].value = address
+      members[index].value = address
       entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
     } else {
       guard let address = value.redactedAddress else { return nil }
@@ -23,7 +23,7 @@ extension YAMLNode {
     return YAMLNode(.mapping(entries), at: position, isFlow: isFlow)
   }
 
-  /// An address without its secrets; nil if it has none, or is no address.
+  /// An address without its secrets; nil if it has none, or is not an address.
   private var redactedAddress: YAMLNode? {
     guard let text = scalar?.text, let address = WebhookAddress(text), address.hasSecrets else { return nil }
     return YAMLNode(.scalar(YAMLScalar(address.redacted, style: .doubleQuoted)), at: position)

@@ -1,17 +1,17 @@
 import Settings
 import Text
 
-/// A value of a request's field as the webui reads it, which leaves that to pydantic 1.10: numbers may be text, booleans
-/// numbers or words, and numbers text.
+/// The value of a request's field, as the webui reads it. The webui uses pydantic 1.10, which accepts text for numbers, numbers
+/// and words for booleans, and numbers for text.
 ///
 /// Source: the validators of pydantic 1.10 for `int`, `float`, `bool`, `str`, `list` and `dict`.
 struct PydanticValue {
   /// The value in the form of the field's kind.
   let node: YAMLNode
-  /// Whether it was written in another form, which users may not have meant.
+  /// Whether it was written in another form, which may be a mistake.
   let isConverted: Bool
 
-  /// The value of a field of this kind; nil if pydantic rejects it.
+  /// Reads the value of a field with this kind; nil if pydantic rejects it.
   init?(_ node: YAMLNode, as kind: RequestFieldKind) {
     switch (kind, node.content) {
     case (.text, .scalar(let scalar)): self.init(node, scalar, Self.text(scalar))
@@ -64,7 +64,7 @@ struct PydanticValue {
     case .integer: return scalar
     case .boolean(let flag): return YAMLScalar(flag ? "1" : "0")
     case .number(let number):
-      // What is whole, or too large for any field, is left to the field's own check.
+      // The field's own check handles whole numbers, and those that are too large for any field.
       guard number.isFinite || isWhole(scalar.text) else { return nil }
       if isWhole(scalar.text) || ExactDecimal(scalar.text)?.integer != nil { return scalar }
       return Int64(exactly: number.rounded(.towardZero)).map { YAMLScalar("\($0)") } ?? scalar
@@ -81,7 +81,7 @@ struct PydanticValue {
     }
   }
 
-  /// Python reads no longer texts as integers.
+  /// The longest text that Python reads as an integer.
   private static let longestInteger = 4300
 
   private static func number(_ scalar: YAMLScalar) -> YAMLScalar? {
@@ -121,8 +121,8 @@ struct PydanticValue {
   private static let trueWords: Set<String> = ["1", "on", "t", "true", "y", "yes"]
   private static let falseWords: Set<String> = ["0", "off", "f", "false", "n", "no"]
 
-  /// A text's characters as Python reads numbers: without white space around them, digits of any script as ASCII digits, and
-  /// without single underscores between digits; nil where that cannot be a number.
+  /// A text's characters as Python reads numbers: without white space around them, with digits of any script as ASCII digits,
+  /// and without single underscores between digits. Nil if the text cannot be a number.
   private static func digits(_ text: String) -> String? {
     var result = ""
     var isAfterDigit = false
@@ -141,7 +141,7 @@ struct PydanticValue {
     return result.isEmpty || isAfterUnderscore ? nil : result
   }
 
-  /// Whether the text is that of a whole number.
+  /// Whether the text is a whole number.
   private static func isWhole(_ text: String) -> Bool {
     let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
     return !digits.isEmpty && digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
@@ -149,7 +149,7 @@ struct PydanticValue {
 
   // MARK: Objects
 
-  /// The entries of what Python's `dict` accepts besides objects: a list of pairs, and nothing at all.
+  /// The entries of what Python's `dict` accepts besides objects: a list of pairs, or no argument.
   private static func pairs(_ node: YAMLNode) -> [YAMLEntry]? {
     if let scalar = node.scalar { return scalar.coreValue == .text && scalar.text.isEmpty ? [] : nil }
     var entries: [YAMLEntry] = []
@@ -157,7 +157,7 @@ struct PydanticValue {
       let pair = item.items ?? parts(of: item)
       guard pair.count == 2, let key = pair[0].scalar, let name = text(key) else { return nil }
       let entry = YAMLEntry(key: name, keyPosition: pair[0].position, value: pair[1])
-      // The last value of a name counts, in the place of the first.
+      // If a name is repeated, its last value is used, at the position of the first.
       if let index = entries.firstIndex(where: { $0.name == entry.name }) {
         entries[index].value = entry.value
       } else {
@@ -167,7 +167,7 @@ struct PydanticValue {
     return entries
   }
 
-  /// What Python takes a pair out of besides lists: the characters of a text, and the keys of an object.
+  /// Besides lists, Python also takes pairs from the characters of a text and from the keys of an object.
   private static func parts(of node: YAMLNode) -> [YAMLNode] {
     if let entries = node.entries { return entries.map { YAMLNode(.scalar($0.key), at: $0.keyPosition) } }
     guard let scalar = node.scalar, scalar.coreValue == .text else { return [] }

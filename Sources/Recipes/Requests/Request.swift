@@ -3,42 +3,42 @@ import JSON
 import Settings
 import Text
 
-/// One txt2img request, read and checked: a body for the webui's API, alone or in a serverless envelope.
+/// One txt2img request, read and checked: a body for the webui's API, with or without a serverless envelope.
 public struct Request: Sendable {
-  /// Its position in the file.
+  /// The position in the file.
   public let position: SourcePosition
-  /// Its label among the others of its file or folder: `line 3`, or a file's name; nil if it is the only one.
+  /// The label among the other requests of its file or folder: `line 3`, or a file's name; nil if it is the only one.
   public internal(set) var label: String?
-  /// The request's own id, if it has one.
+  /// The request's own id; nil if it has none.
   public let givenID: String?
-  /// Whose defaults apply to fields that it does not set.
+  /// The API whose defaults apply to missing fields.
   public let defaults: RequestAPI
   /// The request: the envelope's `input`, or the body itself.
   public let input: JSONValue
-  /// Every field of the body with its given or default value, under the webui's names and in the webui's order.
+  /// Every field of the body, with its given or default value, under the webui's names and in the webui's order.
   public let parameters: JSONValue
   /// Where to post the response.
   public let webhook: WebhookAddress?
-  /// The time limit for its execution, in milliseconds.
+  /// The time limit of its execution, in milliseconds.
   public let executionTimeout: Int64?
-  /// How long after the start of the run it expires, in milliseconds.
+  /// The time after the start of the run at which it expires, in milliseconds.
   public let timeToLive: Int64?
   /// The number of images in a batch.
   public let batchSize: Int
   /// The number of batches.
   public let iterations: Int
-  /// Whether the response holds the images.
+  /// Whether the response contains the images.
   public let sendsImages: Bool
   /// Whether the webui would save the images, and a grid if there are several.
   public let savesImages: Bool
-  /// The styles that it names.
+  /// The names of its styles.
   public let styles: [String]
   /// The body's `denoising_strength`; only a second pass uses it.
   public let denoisingStrength: Double?
 
   /// The settings of all images; `seed` and `subseed` may still be -1.
   let settings: ImageSettings
-  /// A digest of the request, except its webhook.
+  /// A digest of the request without its webhook.
   let digest: String
 
   /// The number of images.
@@ -49,7 +49,7 @@ public struct Request: Sendable {
 public struct PlannedRequest: Sendable {
   /// The request.
   public let request: Request
-  /// The request's own id, or 32 hexadecimal digits derived from the request and the seeds.
+  /// The request's own id, or 32 hexadecimal digits that are derived from the request and the seeds.
   public let id: String
   /// The indices of its images in the plan.
   public let jobs: Range<Int>
@@ -58,11 +58,10 @@ public struct PlannedRequest: Sendable {
   /// The first image's subseed.
   public let subseed: Int64
 
-  /// The settings of one of its images. As in the webui, each image has the next seed, unless a subseed's noise is
-  /// mixed in.
+  /// The settings of one of its images. As in the webui, images have consecutive seeds, unless a subseed's noise is mixed in.
   ///
   /// - Parameter number: The image's number, from 0, batch after batch.
-  /// - Returns: Its settings.
+  /// - Returns: The settings of the image.
   public func parameters(_ number: Int) -> ImageSettings {
     var parameters = request.settings
     parameters.seed = parameters.subseedMatters ? seed : seed + Int64(number)
@@ -92,10 +91,10 @@ public struct RequestBatch: Sendable {
     }
   }
 
-  /// Draws random seeds and numbers the images.
+  /// Draws random seeds, and numbers the images.
   ///
-  /// A draw is keyed by the request's own id or else by its content, so that it stays the same when requests are added
-  /// or removed; equal requests are distinguished by a number.
+  /// The key of a draw is the request's own id, or otherwise its content, so that the draw stays the same when requests are
+  /// added or removed. Equal requests are distinguished by a number.
   ///
   /// - Parameters:
   ///   - seeds: The seeds of earlier runs; newly drawn seeds are added.
@@ -128,7 +127,7 @@ public struct RequestBatch: Sendable {
   }
 }
 
-/// The images of requests as jobs, each made on demand.
+/// The images of requests as jobs; each is made on demand.
 struct RequestJobs: Sequence, IteratorProtocol {
   private let requests: [PlannedRequest]
   private var requestIndex = 0

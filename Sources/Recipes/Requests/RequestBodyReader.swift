@@ -11,7 +11,7 @@ struct RequestBodyReader {
   /// The contents of a body.
   struct Body {
     var settings = ImageSettings()
-    /// The parameters as the webui's response has them.
+    /// The parameters, in the form of the webui's response.
     var parameters = JSONValue.null
     var batchSize = 1
     var iterations = 1
@@ -25,9 +25,9 @@ struct RequestBodyReader {
   ///
   /// - Parameters:
   ///   - payload: A mapping.
-  ///   - defaults: Whose defaults apply to missing fields.
-  ///   - settings: Settings of the command line that are not fields of the body.
-  /// - Returns: The contents; not to be used if there were errors.
+  ///   - defaults: The API whose defaults apply to missing fields.
+  ///   - settings: Settings from the command line that are not fields of the body.
+  /// - Returns: The contents; do not use them if there were errors.
   func body(_ payload: YAMLNode, _ defaults: RequestAPI, _ settings: [Setting]) -> Body {
     let fields = Fields(payload, defaults, findings)
     reportUnknown(payload, defaults)
@@ -50,7 +50,7 @@ struct RequestBodyReader {
       case _ where field.isIgnored: break
       case _ where field.isOfSecondPass:
         if field.name == "denoising_strength" { body.denoisingStrength = value.scalar.flatMap(Self.number) }
-        // Without a second pass the webui does not read these.
+        // Without a second pass, the webui does not read these.
         guard hasSecondPass else { break }
         apply(field.name, field.name == "hr_checkpoint_name" ? Self.withoutHash(value) : value, to: &draft)
       case "firstphase_width" where !hasSecondPass, "firstphase_height" where !hasSecondPass:
@@ -81,7 +81,7 @@ struct RequestBodyReader {
     return body
   }
 
-  /// Rounds the size down to what the model's family needs, as the webui does, and reports what the family cannot do.
+  /// Rounds the size down to what the model's family needs, as the webui does, and reports unsupported settings.
   private func fitToFamily(_ settings: inout ImageSettings, _ fields: Fields) {
     let traits = settings.traits
     let multiple = traits.geometry.sizeMultiple
@@ -107,9 +107,9 @@ struct RequestBodyReader {
 
   // MARK: Fields
 
-  /// The fields of a body, and the defaults of those that it lacks.
+  /// The fields of a body, and the defaults of missing fields.
   private struct Fields {
-    /// The fields that are present, null or not, each in the form of its kind if it can be read as that.
+    /// The fields that are present, null or not; each in the form of its kind, if it can be read in that form.
     var given: [String: YAMLNode] = [:]
     private let position: SourcePosition
     private let defaults: RequestAPI
@@ -129,13 +129,13 @@ struct RequestBodyReader {
       self.defaults = defaults
     }
 
-    /// The effective value: the field's own unless it is missing or null, else the default.
+    /// The effective value: the field's value, or the default if it is missing or null.
     func value(_ field: RequestField) -> YAMLNode {
       if let value = given[field.name], !value.isNull { return value }
       return YAMLNode(field.value(defaults), at: position)
     }
 
-    /// The value of the field of this name.
+    /// The value of the field with this name.
     func value(_ name: String) -> YAMLNode {
       RequestField.named(name).map(value) ?? YAMLNode(.null, at: position)
     }
@@ -147,7 +147,7 @@ struct RequestBodyReader {
       return value.isNull || value.scalar?.text.isEmpty == true
     }
 
-    /// All fields of the webui with their received or default values, and those of Forge that are present.
+    /// All fields of the webui with their given or default values, and the fields of Forge that are present.
     var json: JSONValue {
       .object(
         RequestField.all.filter { !$0.isOfForge || given[$0.name] != nil }.map { field in
@@ -181,7 +181,7 @@ struct RequestBodyReader {
     }
   }
 
-  /// The value if it is of the field's kind; nil for null and, with an error reported, for other values.
+  /// The value, if it has the field's kind; nil for null and, with an error reported, for other values.
   private func checked(_ field: RequestField, _ value: YAMLNode) -> YAMLNode? {
     if value.isNull { return nil }
     func isText(_ node: YAMLNode) -> Bool {
@@ -277,8 +277,8 @@ struct RequestBodyReader {
     }
   }
 
-  /// The sampler and the schedule, as the webui chooses them: `sampler_name` overrides `sampler_index`, and a
-  /// schedule at the end of the sampler's name overrides `scheduler`.
+  /// Sets the sampler and the schedule as the webui chooses them: `sampler_name` overrides `sampler_index`, and a schedule at
+  /// the end of the sampler's name overrides `scheduler`.
   private func applySampler(_ fields: Fields, _ defaults: RequestAPI, to draft: inout CellDraft) {
     let schedule = fields.value("scheduler")
     if !fields.isEmpty("scheduler"), schedule.scalar?.coreValue == .text { apply("scheduler", schedule, to: &draft) }
@@ -303,7 +303,7 @@ struct RequestBodyReader {
 
   // MARK: Options
 
-  /// The webui's options for this request only; unknown options are ignored, as in the webui.
+  /// Applies the webui's options, for this request only. Unknown options are ignored, as in the webui.
   private func applyOptions(_ node: YAMLNode, to draft: inout CellDraft) {
     for entry in node.entries ?? [] where !entry.value.isNull {
       let (name, value) = (entry.name, entry.value)
@@ -330,7 +330,7 @@ struct RequestBodyReader {
     }
   }
 
-  /// Forge's list of text encoders and VAE, by paths or names; the VAE is recognised by its name.
+  /// Applies Forge's list of text encoders and VAE, given by paths or names; the VAE is recognised by its name.
   private func applyModules(_ node: YAMLNode, to draft: inout CellDraft) {
     guard let items = node.items else {
       findings.error(
@@ -344,7 +344,7 @@ struct RequestBodyReader {
         continue
       }
       do {
-        // Paths are those of another machine: the file's name is looked for here.
+        // The paths belong to another machine, so search for the file's name here.
         let isHere = values.locator.exactPath(of: scalar.text) != nil
         let name = scalar.text.split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? scalar.text
         let part = try values.part(isHere ? scalar : YAMLScalar(name))
@@ -356,8 +356,8 @@ struct RequestBodyReader {
     draft.settings.textEncoders = encoders
   }
 
-  /// An option's value as the webui uses it. It does not convert options: to Python, booleans are numbers, and a number is
-  /// true unless it is 0.
+  /// An option's value as the webui uses it. It does not convert options: in Python, booleans are numbers, and a number is true
+  /// unless it is 0.
   private static func option(_ scalar: YAMLScalar, _ kind: SettingKind) -> YAMLScalar {
     let isFlag =
       switch kind {

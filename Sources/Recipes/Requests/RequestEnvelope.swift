@@ -4,9 +4,9 @@ import Settings
 
 /// The envelope around the body of a request.
 ///
-/// All of these are requests: `{"webhook": …, "input": {"api": {…}, "payload": {body}}}`, `input` without `api`,
-/// `input` that is the body itself, `{"payload": {body}}`, and only the body. Members of the envelope may also be next
-/// to the fields of a body without an envelope.
+/// All of these are requests: `{"webhook": …, "input": {"api": {…}, "payload": {body}}}`, `input` without `api`, `input` that
+/// is the body itself, `{"payload": {body}}`, and only the body. Members of the envelope may also be next to the fields of a
+/// body without an envelope.
 struct RequestEnvelope {
   /// The body: a mapping.
   var payload: YAMLNode
@@ -24,7 +24,7 @@ struct RequestEnvelope {
     "workerId", "webhookV2",
   ]
 
-  /// Members that are never shown, stored or digested.
+  /// Members that are never shown, stored or included in digests.
   private static let secrets: Set<String> = ["s3Config"]
 
   /// Reads an envelope; nil, with an error reported, if it has no valid body.
@@ -111,8 +111,8 @@ struct RequestEnvelope {
       "endpoint: found \(endpoint.found), which is not supported; expected /sdapi/v1/txt2img", at: endpoint.position)
   }
 
-  /// An address that cannot be posted to is only a warning, because the request may come from a source that shortens
-  /// addresses on purpose.
+  /// Reads an address. An address that cannot be used is only a warning, because some sources of requests shorten addresses on
+  /// purpose.
   static func webhook(_ node: YAMLNode, _ findings: Findings) -> WebhookAddress? {
     if node.isNull { return nil }
     guard let scalar = node.scalar, scalar.isQuoted || scalar.coreValue == .text else {
@@ -150,7 +150,7 @@ struct RequestEnvelope {
     }
   }
 
-  /// At most a week, the limit of the platforms.
+  /// Reads a time limit of at most a week, which is the limit of the platforms.
   private static func milliseconds(_ entry: YAMLEntry, _ findings: Findings) -> Int64? {
     let limit: Int64 = 604_800_000
     guard let scalar = entry.value.scalar, !scalar.isQuoted, let value = ExactDecimal(scalar.text)?.integer,

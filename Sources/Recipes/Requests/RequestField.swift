@@ -7,7 +7,7 @@ struct RequestField: Sendable {
   let kind: RequestFieldKind
   /// Whether the webui reads it only for a second pass, with `enable_hr`.
   let isOfSecondPass: Bool
-  /// Whether it is ignored because it changes no image.
+  /// Whether it is ignored because it does not affect images.
   let isIgnored: Bool
   private let defaults: RequestEntry.Field
 
@@ -22,7 +22,7 @@ struct RequestField: Sendable {
     self.isIgnored = isIgnored
   }
 
-  /// The value of a request that does not set it.
+  /// The value for a request that does not set it.
   func value(_ defaults: RequestAPI) -> JSONValue {
     switch defaults {
     case .a1111: self.defaults.a1111
@@ -36,21 +36,21 @@ struct RequestField: Sendable {
   /// Whether only Forge has the field: the webui's `parameters` do not list it.
   var isOfForge: Bool { Self.ofForge.contains(name) }
 
-  /// Every field in the order of the webui's `parameters`, then Forge's.
+  /// All fields, in the order of the webui's `parameters`, then Forge's.
   static let all: [RequestField] = (order + ofForge).compactMap(field)
 
   static let names = all.map(\.name)
 
-  /// The field of this name; nil if there is none.
+  /// The field with this name; nil if there is none.
   static func named(_ name: String) -> RequestField? { byName[name] }
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  /// The options that `override_settings` may hold, by the webui's names.
+  /// The options that `override_settings` may contain, by the webui's names.
   static let options = Set(RecipeKey.all.compactMap(\.request.option))
 
   private static func field(_ name: String) -> RequestField? {
-    // The old name of sampler_name has a default of its own.
+    // The old name of sampler_name has its own default.
     if name == "sampler_index" { return RequestField(name, .text, .init(a1111: "Euler", worker: "Euler a")) }
     if let refused = RefusedSetting.named(name), let field = refused.field {
       return RequestField(

@@ -8,7 +8,7 @@ import Text
 struct RequestReader {
   let environment: PlanningEnvironment
   let findings: Findings
-  /// The overrides of the command line.
+  /// The overrides from the command line.
   let overrides: [RecipeOverride]
 
   /// The largest file of requests, in bytes; platforms accept up to 20 MB for one request.
@@ -18,16 +18,16 @@ struct RequestReader {
   enum Kind {
     /// One request.
     case request(YAMLNode)
-    /// One request per line.
+    /// One request on each line.
     case list
-    /// No request.
+    /// A recipe, not a request.
     case recipe
   }
 
   /// Detects whether a text is a request.
   ///
-  /// It is one if the file's name ends in `.jsonl`; if its object has a member `input` or `payload`; or if the name
-  /// ends in `.json` and no member is a key of ours.
+  /// A text is a request if the file's name ends in `.jsonl`; if its object has a member `input` or `payload`; or if the name
+  /// ends in `.json` and no member is a key of recipes.
   ///
   /// - Throws: One error, for a `.json` file that is neither JSON nor a recipe.
   func kind(of text: RequestText) throws(RecipeErrors) -> Kind {
@@ -68,7 +68,7 @@ struct RequestReader {
 
   // MARK: Requests
 
-  /// The requests of a `.jsonl` file, labelled by line number.
+  /// The requests in a `.jsonl` file, labelled by line number.
   func requests(onLinesOf text: RequestText) -> [Request] {
     let lines = text.nonblankLines
     if lines.isEmpty { findings.error("found an empty file, expected a request on each line", at: text.whole) }
@@ -85,7 +85,7 @@ struct RequestReader {
     return requests
   }
 
-  /// The requests of a folder's `.json` and `.jsonl` files, sorted by name; subfolders are not searched.
+  /// The requests in a folder's `.json` and `.jsonl` files, sorted by name; subfolders are not searched.
   func requests(inFolder path: String) throws(RecipeErrors) -> [Request] {
     let whole = SourcePosition(file: path, line: 0, column: 0)
     let all: [String]
@@ -126,7 +126,7 @@ struct RequestReader {
     request(root, values(beside: path), label: label)
   }
 
-  /// The reader of values in this file.
+  /// The reader for values in this file.
   private func values(beside path: String) -> ValueReader {
     let locator = ModelLocator(recipePath: path, environment: environment)
     return ValueReader(
@@ -146,9 +146,9 @@ struct RequestReader {
       denoisingStrength: body.denoisingStrength, settings: body.settings, digest: digest(envelope))
   }
 
-  /// Applies the command line's values to an envelope.
+  /// Applies the values of the command line to an envelope.
   ///
-  /// Returns those that are settings but not fields of a body.
+  /// Returns those that are settings, but not fields of a body.
   private func apply(_ values: ValueReader, _ envelope: inout RequestEnvelope) -> [Setting] {
     var settings: [Setting] = []
     var entries = envelope.payload.entries ?? []
@@ -186,7 +186,7 @@ struct RequestReader {
     return settings
   }
 
-  /// A digest of the request: the body, its defaults, and the command line's changes.
+  /// A digest of the request: the body, its defaults, and the changes from the command line.
   private func digest(_ envelope: RequestEnvelope) -> String {
     let changes = overrides.filter { !RequestField.names.contains($0.name) && !Self.withoutEffect.contains($0.name) }
       .map { JSONMember($0.name, $0.value.json) }
@@ -196,6 +196,6 @@ struct RequestReader {
     return Hexadecimal.text(SHA256.hash(Array(body.jsonText.utf8)))
   }
 
-  /// Overrides that change no image.
+  /// Overrides that do not affect images.
   private static let withoutEffect: Set<String> = ["webhook", "output", "defaults"]
 }

@@ -1,13 +1,13 @@
 import JSON
 
-/// The text of a file of requests, which knows the line and column of each byte.
+/// The text of a file of requests. It knows the line and column of each byte.
 struct RequestText {
   let path: String
   let bytes: ArraySlice<UInt8>
-  /// Where each line begins.
+  /// The offset of each line.
   private let lines: [Int]
 
-  /// A text; a byte order mark is removed.
+  /// Creates a text without its byte order mark.
   init(_ bytes: [UInt8], path: String) {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     self.bytes = bytes.starts(with: mark) ? bytes[mark.count...] : bytes[...]
@@ -43,7 +43,7 @@ struct RequestText {
   ///
   /// - Parameters:
   ///   - range: The bytes of the value, which may have white space around it.
-  ///   - findings: Gets warnings about Python's words for JSON's.
+  ///   - findings: Receives warnings about Python's words instead of JSON's.
   /// - Returns: The value with its positions.
   /// - Throws: One error with its position.
   func value(in range: Range<Int>, _ findings: Findings) throws(RecipeErrors) -> YAMLNode {
@@ -65,7 +65,7 @@ struct RequestText {
 }
 
 extension Array {
-  /// The first index for which the predicate is true, in an array that it partitions into false, then true.
+  /// The first index for which the predicate is true, in an array in which it is first false and then true.
   fileprivate func partitioningIndex(_ predicate: (Element) -> Bool) -> Int {
     var (low, high) = (0, count)
     while low < high {
@@ -77,7 +77,7 @@ extension Array {
 }
 
 extension YAMLNode {
-  /// A JSON value as the equivalent YAML node: strings are quoted, everything else is plain.
+  /// Creates the YAML node for a JSON value: strings are quoted, everything else is plain.
   init(_ node: JSONNode, position: (Int) -> SourcePosition) {
     let content: Content =
       switch node.content {
@@ -97,7 +97,7 @@ extension YAMLNode {
     self.init(content, at: position(node.offset), isFlow: true)
   }
 
-  /// A value that is not in the text, as a node at a given position.
+  /// Creates a node for a value that is not in the text, at a given position.
   init(_ value: JSONValue, at position: SourcePosition) {
     let content: Content =
       switch value {

@@ -3,8 +3,9 @@ import Settings
 
 /// The JSON Schema (draft 2020-12) of recipes, derived from the table of recipe keys.
 ///
-/// Every recipe that the reader accepts, written as JSON or YAML, is valid. The schema does not check what only the
-/// reader can: whether a file exists, a row reaches its end, the axes of a group have equal lengths, a title is known.
+/// Every recipe that the reader accepts, written as JSON or YAML, is valid. The schema does not check what only the reader can
+/// check: whether a file exists, whether a row reaches its end, whether the axes of a group have equal lengths, and whether a
+/// title is known.
 public enum RecipeSchema {
   /// The schema.
   public static var json: JSONValue {
@@ -153,7 +154,7 @@ public enum RecipeSchema {
       "type": "string", "pattern": .string(key.kind.hasProgressions ? SchemaPattern.row : "[,|]"),
     ]
     var items = [value, long]
-    // An axis needs a value.
+    // An axis needs at least one value.
     var whole: [JSONValue] = [["allOf": [["not": ["type": "null"]], value]]]
     if key.kind.hasProgressions { items.append(row) }
     if key.kind != .text { whole.append(row) }
@@ -163,7 +164,7 @@ public enum RecipeSchema {
     ]
   }
 
-  /// Axes by name: keys take short and long values, other names only long ones.
+  /// Axes by name: axes with a key's name accept short and long values, others only long ones.
   private static func axes(_ settings: [RecipeKey]) -> JSONValue {
     let labels = PlotLabels.keys.sorted { $0.key < $1.key }
     let own: JSONValue = ["allOf": [reference("long"), ["properties": ["value": false]]]]
@@ -192,7 +193,7 @@ public enum RecipeSchema {
     ]
   }
 
-  /// A mapping of `exclude`; names may be those of the recipe's own axes, and values their titles.
+  /// A mapping in `exclude`; names may be those of the recipe's own axes, and values their titles.
   private static let exclude: JSONValue = [
     "type": "object", "minProperties": 1, "properties": .object(documentKeys),
     "additionalProperties": [

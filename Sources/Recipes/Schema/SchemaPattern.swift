@@ -23,7 +23,7 @@ enum SchemaPattern {
 
   /// Names of wildcards.
   static let wildcard = "^__[^ \\t]+__$"
-  /// Names of axes that edit prompts, which may be followed by a name of the user's own.
+  /// Names of axes that edit prompts; a name chosen by the user may follow.
   static let promptAxis: String = {
     let spellings = PromptAxis.allCases.flatMap { [$0.rawValue, $0.label.lowercased()] }
     return "^(" + spellings.map(anyCase).joined(separator: "|") + ")( .*)?$"
@@ -114,7 +114,7 @@ extension RecipeKey {
     ]
   ]
 
-  /// A value, or what means none: null, an empty text or these words.
+  /// A value, or something that means none: null, an empty text or these words.
   private static func orNull(_ schema: JSONValue, _ words: String) -> JSONValue {
     [
       "anyOf": [
@@ -154,7 +154,7 @@ extension RecipeKey {
       ["type": "string", "pattern": .string(SchemaPattern.anyCase(of: spellings))],
     ]
     if names.contains("true") { parts.append(["type": "boolean"]) }
-    // The webui's other name of nv.
+    // The webui's other name for nv.
     if names.contains(NoiseSourceID.nv.rawValue) {
       parts.append(["type": "string", "pattern": .string(SchemaPattern.anyCase(of: ["gpu"]))])
     }

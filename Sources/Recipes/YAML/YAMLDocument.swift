@@ -14,11 +14,11 @@ package struct YAMLLimits: Sendable {
   package init() {}
 }
 
-/// The only document of a YAML text, read with libyaml's event parser.
+/// The only document in a YAML text, read with libyaml's event parser.
 package struct YAMLDocument: Sendable {
-  /// Nil if the text holds only comments.
+  /// The value; nil if the text has only comments.
   package let root: YAMLNode?
-  /// Errors that do not keep the rest from being read: duplicate keys, bad merges and unknown tags.
+  /// Errors after which reading can continue: duplicate keys, bad merges and unknown tags.
   package let problems: [Diagnostic]
 
   /// Reads one document.
@@ -26,8 +26,8 @@ package struct YAMLDocument: Sendable {
   /// - Parameters:
   ///   - text: UTF-8, with or without a byte order mark.
   ///   - limits: The limits of the text.
-  ///   - position: Makes a node's position from its line and column.
-  /// - Throws: One error, for a text that is not YAML, holds more than one document or exceeds a limit.
+  ///   - position: Creates a node's position from its line and column.
+  /// - Throws: One error, for a text that is not YAML, contains more than one document or exceeds a limit.
   package init(
     _ text: [UInt8], limits: YAMLLimits = YAMLLimits(),
     position: (_ line: Int, _ column: Int) -> SourcePosition
@@ -146,7 +146,7 @@ private struct YAMLComposer {
   private mutating func entries(depth: Int) throws(RecipeErrors) -> [YAMLEntry] {
     var entries: [YAMLEntry] = []
     var first: [String: SourcePosition] = [:]
-    /// The indices where entries are merged in, and the mappings that are merged.
+    /// The indices where entries are merged in, and the mappings to merge.
     var merges: [(index: Int, sources: [YAMLNode])] = []
     while true {
       let (event, position) = try next()
@@ -172,7 +172,7 @@ private struct YAMLComposer {
     return merges.isEmpty ? entries : merged(entries, merges, names: Set(first.keys))
   }
 
-  /// The mapping's own entries win, then those of earlier merges.
+  /// Merges entries: the mapping's own entries take precedence, then those of earlier merges.
   private func merged(
     _ entries: [YAMLEntry], _ merges: [(index: Int, sources: [YAMLNode])], names: Set<String>
   ) -> [YAMLEntry] {
@@ -247,7 +247,7 @@ private struct YAMLComposer {
         + "write a row such as 1, 2, ..., 1000 instead", at: position)
   }
 
-  /// Whether the tag makes a scalar text; tags that are not part of YAML are reported.
+  /// Whether the tag turns a scalar into text. Tags that are not part of YAML are reported.
   private mutating func isText(_ tag: String?, at position: SourcePosition) -> Bool {
     guard let tag else { return false }
     if tag == "!" { return true }

@@ -28,10 +28,10 @@ struct YAMLProperties {
 /// libyaml's parser over bytes in memory.
 final class YAMLEventReader {
   private let parser: UnsafeMutablePointer<yaml_parser_t>
-  /// libyaml reads from this buffer as long as the parser lives.
+  /// libyaml reads from this buffer during the lifetime of the parser.
   private let bytes: UnsafeMutableBufferPointer<UInt8>
 
-  /// Nil if memory cannot be allocated.
+  /// Creates a reader; nil if memory cannot be allocated.
   init?(_ text: some Collection<UInt8>) {
     parser = .allocate(capacity: 1)
     bytes = .allocate(capacity: max(1, text.count))
@@ -41,7 +41,7 @@ final class YAMLEventReader {
       bytes.deallocate()
       return nil
     }
-    // Without this libyaml would switch to UTF-16 at its byte order mark.
+    // Without this, libyaml would switch to UTF-16 at a UTF-16 byte order mark.
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
     yaml_parser_set_input_string(parser, bytes.baseAddress, text.count)
   }

@@ -1,10 +1,10 @@
 import Text
 
 extension YAMLNode {
-  /// The node without the control characters in its texts and keys, which only escapes such as `\x1b` can put there.
+  /// The node without control characters in its texts and keys; they can only come from escapes such as `\x1b`.
   ///
   /// - Parameter report: Called for each text with a NUL, which is an error.
-  /// - Returns: The node; the same if it has none.
+  /// - Returns: The node; unchanged if it has none.
   func withoutControls(_ report: (_ message: String, _ position: SourcePosition) -> Void) -> YAMLNode {
     func cleaned(_ scalar: YAMLScalar, at position: SourcePosition) -> YAMLScalar {
       if scalar.text.utf8.contains(0) {

@@ -2,7 +2,7 @@ import JSON
 import Settings
 
 extension JSONValue {
-  /// A recipe's node as JSON, for the manifest; scalars of text keys are always text.
+  /// Converts a recipe's node to JSON for the manifest; scalars of text keys are always text.
   init(_ node: YAMLNode, of key: RecipeKey? = nil) {
     switch node.content {
     case .sequence(let items):

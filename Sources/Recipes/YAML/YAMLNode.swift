@@ -39,7 +39,7 @@ package struct YAMLNode: Sendable {
   /// Whether it is a plain `null` or `~`, or empty.
   package var isNull: Bool { scalar?.isNull ?? false }
 
-  /// The node, as messages name it: its text, or its kind.
+  /// The node in the form for messages: its text, or its kind.
   var found: String {
     switch content {
     case .scalar(let scalar): scalar.isNull ? "no value" : Quoted.short(scalar)
@@ -64,13 +64,13 @@ package struct YAMLEntry: Sendable {
   package var name: String { key.text }
 }
 
-/// The size of a node with every alias below it expanded.
+/// The size of a node, with every alias in it expanded.
 package struct YAMLFootprint: Sendable {
   package var nodes: Int
   package var bytes: Int
   package var depth: Int
 
-  /// Cannot overflow: the limits are checked while a document grows, long before an `Int` overflows.
+  /// Computes the size. It cannot overflow, because the limits are checked while a document grows.
   init(of content: YAMLNode.Content) {
     (nodes, bytes, depth) = (1, 0, 1)
     switch content {
@@ -94,20 +94,20 @@ package struct YAMLFootprint: Sendable {
 
 /// Shortens text for messages.
 enum Quoted {
-  /// Text in quotes and other scalars without, on one line of bounded length.
+  /// A scalar on one line of limited length; text is in quotes.
   static func short(_ scalar: YAMLScalar) -> String {
     scalar.isQuoted || scalar.coreValue == .text ? short(scalar.text) : bounded(scalar.text)
   }
 
-  /// In quotes, on one line of bounded length.
+  /// Text in quotes, on one line of limited length.
   static func short(_ text: String) -> String { "\"" + bounded(text) + "\"" }
 
-  /// YAML treats more characters than line feeds as line ends, and does not allow some unassigned ones.
+  /// YAML treats more characters than line feeds as line ends, and does not allow some unassigned characters.
   private static let breaksLines: Set<Unicode.GeneralCategory> = [
     .control, .lineSeparator, .paragraphSeparator, .unassigned,
   ]
 
-  /// On one line of bounded length, without the secrets of addresses.
+  /// Text on one line of limited length, without the secrets of addresses.
   static func bounded(_ text: String) -> String {
     let limit = 60
     let text = text.withoutAddressSecrets

@@ -19,7 +19,7 @@ package struct YAMLScalar: Hashable, Sendable {
 
   private static let nulls: Set<String> = ["", "~", "null", "Null", "NULL"]
 
-  /// The meaning of a plain scalar in the core schema of YAML 1.2, in which `no`, `on` and `1_000` are text.
+  /// The meaning of a plain scalar in the core schema of YAML 1.2; there, `no`, `on` and `1_000` are text.
   package enum CoreValue: Equatable, Sendable {
     case null
     case boolean(Bool)

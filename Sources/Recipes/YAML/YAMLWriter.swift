@@ -2,8 +2,8 @@ import CYAML
 
 /// Writes nodes back as YAML, with libyaml's emitter.
 package enum YAMLWriter {
-  /// One document in UTF-8. Block and flow styles and quoting are kept as far as the text allows. Nil if memory cannot
-  /// be allocated.
+  /// One document in UTF-8. Block and flow styles and quoting are kept as far as the text allows. Nil if memory cannot be
+  /// allocated.
   package static func text(of root: YAMLNode) -> String? {
     guard let emitter = YAMLEmitter() else { return nil }
     return emitter.write(root) ? String(decoding: emitter.output.bytes, as: UTF8.self) : nil
@@ -68,7 +68,7 @@ private final class YAMLEmitter {
   }
 
   private func write(scalar: YAMLScalar) -> Bool {
-    // The emitter would quote an empty plain scalar, which turns null into text.
+    // The emitter would quote an empty plain scalar, which would turn null into text.
     var text = scalar.isNull ? "null" : scalar.text
     let style =
       switch scalar.style {
@@ -85,7 +85,7 @@ private final class YAMLEmitter {
     }
   }
 
-  /// The emitter owns the event from here on.
+  /// The emitter owns the event after this call.
   private func emit(_ make: (UnsafeMutablePointer<yaml_event_t>) -> Int32) -> Bool {
     var event = yaml_event_t()
     return make(&event) == 1 && yaml_emitter_emit(emitter, &event) == 1

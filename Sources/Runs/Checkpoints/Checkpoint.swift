@@ -2,7 +2,7 @@ import CZlib
 import Foundation
 import Settings
 
-/// An unfinished image, as one file of `checkpoints/` holds it.
+/// An unfinished image, as a file of `checkpoints/` stores it.
 ///
 ///     "sdbckpt1"   format, 8 bytes
 ///     identity     of the job, 64 hexadecimal digits
@@ -24,7 +24,7 @@ struct Checkpoint: Equatable {
   private static let format = Array("sdbckpt1".utf8)
   private static let headCount = 8 + 64 + 4 + 4 + 8 + 8
 
-  /// Why a checkpoint cannot be continued from.
+  /// Why work cannot continue from a checkpoint.
   struct Fault: Error, CustomStringConvertible {
     var description: String
   }
@@ -50,21 +50,21 @@ struct Checkpoint: Equatable {
     self.state = state
   }
 
-  /// Reads a file's bytes, which must be whole and of this job and engine.
+  /// Reads a file's bytes, which must be complete and belong to this job and engine.
   init(_ bytes: [UInt8], of id: JobID, numerics: Int) throws(Fault) {
     guard bytes.starts(with: Self.format) else { throw Fault(description: "it is not a checkpoint of this version") }
     guard bytes.count >= Self.headCount + 4 else {
-      throw Fault(description: "it is cut short, at \(bytes.count) bytes")
+      throw Fault(description: "it is incomplete, with \(bytes.count) bytes")
     }
     let end = bytes.count - 4
     guard Self.checksum(bytes[..<end]) == Self.number(bytes, at: end) as UInt32 else {
-      throw Fault(description: "its checksum does not match: it is cut short or altered")
+      throw Fault(description: "its checksum does not match: it is incomplete or damaged")
     }
     let found = String(decoding: bytes[8..<72], as: UTF8.self)
     guard found == id.description else { throw Fault(description: "it belongs to another job, \(found.prefix(8))") }
     let foundNumerics = Int(Self.number(bytes, at: 72) as UInt32)
     guard foundNumerics == numerics else {
-      throw Fault(description: "it is of an engine with other arithmetic (\(foundNumerics), this is \(numerics))")
+      throw Fault(description: "it belongs to an engine with other arithmetic (\(foundNumerics), this is \(numerics))")
     }
     guard Self.number(bytes, at: 88) as UInt64 == UInt64(end - Self.headCount) else {
       throw Fault(description: "its length does not match its header")
@@ -89,7 +89,7 @@ struct Checkpoint: Equatable {
   }
 }
 
-/// `checkpoints/`: one file for each image that was started and is not done, named by the job's identity.
+/// `checkpoints/`: one file for each image that was started and is not finished. Its name is the job's identity.
 struct CheckpointFolder {
   let folder: RunFolder
   let disk: Disk
@@ -98,7 +98,7 @@ struct CheckpointFolder {
 
   func path(_ id: JobID) -> String { "\(folder.checkpoints)/\(id)\(Self.suffix)" }
 
-  /// Replaces the checkpoint, whole or not at all.
+  /// Replaces the checkpoint completely, or leaves it unchanged.
   func write(_ checkpoint: Checkpoint) throws {
     try AtomicFile.write(checkpoint.bytes, to: path(checkpoint.id), on: disk)
   }
@@ -117,7 +117,7 @@ struct CheckpointFolder {
 
   func remove(_ id: JobID) throws { try disk.remove(path(id)) }
 
-  /// Removes the latents that are kept of images which exist.
+  /// Removes the latents that are kept for images which exist.
   ///
   /// - Parameter finished: The images.
   /// - Returns: What was removed, relative to the run folder.
@@ -133,9 +133,9 @@ struct CheckpointFolder {
     }
   }
 
-  /// Removes the checkpoints of all jobs but some.
+  /// Removes the checkpoints of all jobs except some.
   ///
-  /// - Parameter kept: Picks the jobs whose checkpoints stay, out of those that have one.
+  /// - Parameter kept: Chooses the jobs whose checkpoints stay, among those that have one.
   /// - Throws: `RunError`, or what `kept` throws.
   func prune(keeping kept: (Set<JobID>) throws -> Set<JobID>) throws {
     let found = try AtomicFile.names(in: folder.checkpoints).compactMap { name in

@@ -1,6 +1,6 @@
 import Settings
 
-/// Keeps the checkpoint of the current image: knows when one is due, and what is on the disk already.
+/// Keeps the checkpoint of the current image: it knows when the next one is due, and what the disk has already.
 final class CheckpointKeeper {
   private let id: JobID
   private let numerics: Int
@@ -18,10 +18,10 @@ final class CheckpointKeeper {
   ///
   /// - Parameters:
   ///   - id: The job.
-  ///   - numerics: Of the engine.
-  ///   - files: Where checkpoints are.
-  ///   - interval: The time from one to the next; zero for one after every step.
-  ///   - beforeWriting: Called before anything is written; what it throws keeps it from being written.
+  ///   - numerics: The number of the engine's arithmetic.
+  ///   - files: The folder of the checkpoints.
+  ///   - interval: The time from one checkpoint to the next; zero for one after every step.
+  ///   - beforeWriting: Called before each write; nothing is written if it throws.
   init(
     _ id: JobID, numerics: Int, in files: CheckpointFolder, every interval: Duration,
     beforeWriting: @escaping () throws -> Void = {}
@@ -33,7 +33,7 @@ final class CheckpointKeeper {
     self.beforeWriting = beforeWriting
   }
 
-  /// Seconds of work on the image, those of earlier runs included.
+  /// Seconds of work on the image, including earlier runs.
   var seconds: Double { secondsBefore + started.secondsSince }
 
   /// An earlier run's checkpoint.
@@ -50,8 +50,8 @@ final class CheckpointKeeper {
     return checkpoint
   }
 
-  /// Writes the state down if it is time to, if the run is about to stop, or if sampling or its first pass is over: a
-  /// latent that is finished is never sampled again.
+  /// Writes the state if a checkpoint is due, if the run will stop soon, or if sampling or its first pass has ended: a finished
+  /// latent is never sampled again.
   func note(_ state: GenerationState?, _ progress: GenerationProgress, isStopping: Bool) throws {
     guard let state, state.step != stepOnDisk else { return }
     let isOver =
@@ -68,7 +68,7 @@ final class CheckpointKeeper {
     lastTime = .now
   }
 
-  /// Removes the file if there is one, because the image is published or restarts.
+  /// Removes the file if there is one, because the image was published or starts again.
   func discard() throws {
     if hasFile { try files.remove(id) }
     hasFile = false
@@ -78,7 +78,7 @@ final class CheckpointKeeper {
 }
 
 extension ContinuousClock.Instant {
-  /// How long ago this was, to the millisecond.
+  /// The time since then, to the millisecond.
   var secondsSince: Double {
     let components = (ContinuousClock.now - self).components
     return Double(components.seconds) + Double(components.attoseconds / 1_000_000_000_000_000) / 1000

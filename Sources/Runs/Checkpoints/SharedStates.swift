@@ -1,34 +1,34 @@
 import Settings
 
-/// The states that images have in common. Each is kept from when the first image reaches it until the last one has started
-/// from it.
+/// The states that images have in common. Each one is kept from the time when the first image reaches it until the last image
+/// has started from it.
 ///
-/// They are files of `checkpoints/`, like the states of unfinished images, so that a run that was killed finds them again; those
-/// of the last images are in memory too.
+/// They are files in `checkpoints/`, like the states of unfinished images, so a later run finds them after a kill. The states
+/// of the latest images are also in memory.
 final class SharedStates {
   private let work: SharedWork
   private let files: CheckpointFolder
   private let numerics: Int
   private let changes: (ImageSettings) -> [CallChange]?
   private let beforeWriting: () throws -> Void
-  /// By number of a point, how many jobs have yet to go through it.
+  /// By the number of a point: how many jobs still have to pass it.
   private var left: [Int]
-  /// By number of a point, the file of its state.
+  /// By the number of a point: the file of its state.
   private var keys: [Int: JobID] = [:]
   private var memory: [JobID: Checkpoint] = [:]
   private var bytes = 0
 
-  /// The most bytes of states in memory; those that do not fit are read from the disk again.
+  /// The most bytes of states in memory; the other states are read from the disk again.
   private static let capacity = 256 << 20
 
   /// The states of a run.
   ///
   /// - Parameters:
   ///   - work: What its images have in common.
-  ///   - files: Where states are kept.
-  ///   - numerics: Of the engine.
+  ///   - files: The folder of the states.
+  ///   - numerics: The number of the engine's arithmetic.
   ///   - changes: What takes effect during a job's passes.
-  ///   - beforeWriting: Called before anything is written; what it throws keeps it from being written.
+  ///   - beforeWriting: Called before each write; nothing is written if it throws.
   init(
     _ work: SharedWork, in files: CheckpointFolder, numerics: Int,
     changes: @escaping (ImageSettings) -> [CallChange]?, beforeWriting: @escaping () throws -> Void
@@ -41,12 +41,12 @@ final class SharedStates {
     left = work.uses
   }
 
-  /// The files of states that jobs need and an earlier run left.
+  /// The files of states that jobs need and that an earlier run left.
   ///
   /// - Parameters:
-  ///   - found: The files that there are.
+  ///   - found: The files that exist.
   ///   - jobs: Every job of the plan, in order.
-  /// - Returns: Their names, by number of the point.
+  /// - Returns: Their names, by the number of the point.
   func known(among found: Set<JobID>, _ jobs: some Sequence<IdentifiedJob>) -> [Int: JobID] {
     if work.isEmpty || found.isEmpty { return [:] }
     let wanted = Set(work.order)
@@ -60,7 +60,7 @@ final class SharedStates {
 
   // MARK: One image
 
-  /// The points that a job's image goes through, and the last state that is known at one of them.
+  /// The points that a job's image passes, and the last of their states that is known.
   func begin(_ job: IdentifiedJob, at index: Int) -> SharedPath {
     let points = work.points(index)
     let path = SharedPath()
@@ -71,7 +71,7 @@ final class SharedStates {
       path.places.append(SharedPath.Place(position: point.position, key: key, isAwaited: left[point.number] > 0))
     }
     for place in path.places.reversed() {
-      // A state that cannot be read is made again.
+      // A state that cannot be read is computed again.
       guard let state = memory[place.key] ?? (try? files.read(place.key, numerics: numerics)) else { continue }
       path.known = state
       path.start = place.position
@@ -81,10 +81,10 @@ final class SharedStates {
     return path
   }
 
-  /// Keeps the state of a job's image at a point, if other jobs need it.
+  /// Keeps the state of a job's image at a point if other jobs need it.
   ///
   /// - Parameters:
-  ///   - path: The points that it goes through.
+  ///   - path: The points that the image passes.
   ///   - state: The image, if it could be continued from here.
   ///   - progress: What is done next.
   /// - Throws: `RunError` if the state cannot be written, or what `beforeWriting` throws.
@@ -105,13 +105,13 @@ final class SharedStates {
     }
   }
 
-  /// Passes over a job whose image another process made.
+  /// Skips a job whose image another process made.
   func skip(_ index: Int) throws {
     for point in work.points(index) { left[point.number] -= 1 }
     try end(index)
   }
 
-  /// Removes the states that no later job goes through.
+  /// Removes the states that no later job needs.
   func end(_ index: Int) throws {
     for point in work.points(index) where left[point.number] <= 0 {
       guard let key = keys.removeValue(forKey: point.number) else { continue }
@@ -133,22 +133,22 @@ final class SharedStates {
   }
 }
 
-/// The points of one image at which others begin to differ from it.
+/// The points of one image at which other images begin to differ from it.
 final class SharedPath {
   /// A point that the image has not reached.
   struct Place {
     let position: ImagePosition
     let key: JobID
-    /// Whether later jobs need the state there.
+    /// Whether later jobs need the state at this point.
     let isAwaited: Bool
   }
 
-  /// In their order.
+  /// In the order of the work.
   var places: [Place] = []
-  /// The latest state that is known already; nil if the image begins with noise.
+  /// The latest state that is known already; nil if the image starts from noise.
   var known: Checkpoint?
-  /// Where `known` is.
+  /// The position of `known`.
   var start = ImagePosition.call(0)
-  /// The last state that is not beyond the next point.
+  /// The last state that is not after the next point.
   var last: GenerationState?
 }

@@ -1,18 +1,18 @@
 import Foundation
 
-/// Lets a run wait while the machine has something better to do: until there is enough disk space, until others need the
-/// processor less, until it is off its battery.
+/// Pauses a run while the machine is needed for something else: until there is enough free disk space, until other programs
+/// need the processor less, or until the machine has mains power again.
 ///
-/// A run asks before every step, so what it waits for may come and go at any time. While it waits, models stay loaded and the
-/// unfinished image is where it was.
+/// A run asks before every step, so a condition may begin and end at any time. During a pause, models stay loaded and the
+/// unfinished image stays in memory.
 public final class ResourceGate {
   /// What to wait for.
   public struct Limits: Hashable, Sendable {
-    /// The least free bytes on the disk of the run folder; nil for no limit.
+    /// The least number of free bytes on the disk of the run folder; nil for no limit.
     public var free: Int64?
     /// The highest load by other processes; nil for no limit.
     public var load: Double?
-    /// Whether to wait while the machine is on its battery.
+    /// Whether to wait while the machine runs on its battery.
     public var battery = false
 
     /// No limits.
@@ -22,19 +22,19 @@ public final class ResourceGate {
     public var isEmpty: Bool { free == nil && load == nil && !battery }
   }
 
-  /// What the machine says; tests say something else.
+  /// What is known about the machine; tests replace it.
   public struct Machine: Sendable {
     /// The free bytes on the disk of a path; nil if unknown.
     public var free: @Sendable (String) -> Int64?
-    /// The average number of processes that ran or waited to run in the last minute, this one included; nil if unknown.
+    /// The average number of processes, including this one, that ran or waited to run in the last minute; nil if unknown.
     public var load: @Sendable () -> Double?
     /// The seconds of processor time that this process has used.
     public var used: @Sendable () -> Double
-    /// Whether the machine is on its battery.
+    /// Whether the machine runs on its battery.
     public var isOnBattery: @Sendable () -> Bool
-    /// The time in seconds, from any beginning.
+    /// The time in seconds, from any starting point.
     public var now: @Sendable () -> Double
-    /// Waits for a moment.
+    /// Waits for a short time.
     public var sleep: @Sendable () -> Void
 
     /// This machine.
@@ -69,7 +69,8 @@ public final class ResourceGate {
       return Int64(clamping: UInt64(found.f_bavail) * UInt64(found.f_frsize))
     }
 
-    /// Whether power comes from a battery, by the kernel's list of supplies: one discharges, and none is plugged in.
+    /// Whether power comes from a battery, by the kernel's list of power supplies: a battery discharges, and no supply is
+    /// plugged in.
     static func isOnBattery(_ folder: String) -> Bool {
       func text(_ supply: String, _ name: String) -> String? {
         (try? FileReader.bytes(of: "\(folder)/\(supply)/\(name)")).map {
@@ -97,19 +98,19 @@ public final class ResourceGate {
   private let report: (String) -> Void
   private var lastLook: Double?
   private var (lastUsed, lastTime): (Double, Double)
-  /// This process's own part of the load, averaged as the kernel averages it.
+  /// This process's own part of the load, averaged as the kernel does it.
   private var ownLoad = 0.0
 
-  /// How often the machine is looked at, in seconds.
+  /// The time between two looks at the machine, in seconds.
   private static let interval = 2.0
 
   /// A gate.
   ///
   /// - Parameters:
   ///   - limits: What to wait for.
-  ///   - path: A path on the disk whose space counts.
-  ///   - machine: What the machine says.
-  ///   - report: Receives why the run waits, when it begins to, and that it continues.
+  ///   - path: A path on the disk whose free space counts.
+  ///   - machine: What is known about the machine.
+  ///   - report: Receives the reason when the run starts to wait, and a line when it continues.
   public init(
     _ limits: Limits, path: String, machine: Machine = Machine(), report: @escaping (String) -> Void
   ) {
@@ -117,9 +118,9 @@ public final class ResourceGate {
     (lastUsed, lastTime) = (machine.used(), machine.now())
   }
 
-  /// Returns when the run may go on, or must end.
+  /// Returns when the run may continue or must stop.
   ///
-  /// - Parameter stopRequest: Why the run must end; asked while it waits.
+  /// - Parameter stopRequest: Why the run must stop; asked while the run waits.
   /// - Returns: What `stopRequest` returned last.
   public func pass(until stopRequest: () -> StopReason?) -> StopReason? {
     if limits.isEmpty { return stopRequest() }
@@ -130,7 +131,7 @@ public final class ResourceGate {
       lastLook = machine.now()
       let obstacle = obstacle()
       guard let obstacle else { break }
-      // Figures change all the time; what is waited for is said once.
+      // The numbers change all the time, so each reason is reported only once.
       if waitingFor != obstacle.kind {
         waitingFor = obstacle.kind
         report("waiting: \(obstacle.text)")

@@ -2,16 +2,17 @@ import CCrashNotes
 import Foundation
 import Settings
 
-/// Fatal signals (SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE) leave a note of the job that was at work before they
-/// end the process. SIGKILL and power cuts are not noted, since they are not a job's fault.
+/// Fatal signals (SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE) write down which job was being done before they end the
+/// process. SIGKILL and power cuts are not noted, since no job causes them.
 public enum CrashSignals {
-  /// Takes the signals over from now on.
+  /// Handles these signals from now on.
   public static func install() { crash_notes_install() }
 }
 
-/// `crashes.log`, and one for each shard: one line for each time that a job ended the process, and one when it was done after all.
+/// `crashes.log`, and one such file for each shard: one line for each time that a job ended the process, and one line when the
+/// job was done later.
 ///
-/// A signal handler writes it, so a line is just `<identity> <signal>`; other lines are ignored.
+/// A signal handler writes the file, so a line is just `<identity> <signal>`; other lines are ignored.
 struct CrashLog {
   /// A job that crashed the process this many times is not tried again.
   static let limit = 2
@@ -38,10 +39,10 @@ struct CrashLog {
     }
   }
 
-  /// The signals by which a job ended the process since it was last done.
+  /// The signals with which a job ended the process since it was last done.
   func signals(_ id: JobID) -> [String] { signals[id] ?? [] }
 
-  /// Why a job must not be tried; nil if it may.
+  /// Why a job must not be tried; nil if it may be tried.
   func verdict(_ id: JobID) -> String? {
     let signals = signals(id)
     guard signals.count >= Self.limit else { return nil }
@@ -51,7 +52,7 @@ struct CrashLog {
       """
   }
 
-  /// The line that forgives a job its crashes.
+  /// The line that cancels a job's crashes.
   static func doneLine(_ id: JobID) -> [UInt8] { Array("\(id) \(done)\n".utf8) }
 }
 
@@ -72,14 +73,14 @@ final class CrashWatch {
     close(descriptor)
   }
 
-  /// Does the work of a job; a fatal signal meanwhile is noted as the job's.
+  /// Does the work of a job; a fatal signal during the work is noted for this job.
   func watch<Result>(_ id: JobID, _ body: () throws -> Result) rethrows -> Result {
     crash_notes_arm(descriptor, id.description)
     defer { crash_notes_disarm() }
     return try body()
   }
 
-  /// Notes that a job is done after all.
+  /// Notes that a job was done after its crashes.
   func forgive(_ id: JobID) throws {
     try disk.write(CrashLog.doneLine(id), to: descriptor, path: path)
     try disk.synchronise(descriptor, path: path)

@@ -1,21 +1,21 @@
 import Foundation
 import Settings
 
-/// The images that a run folder has, by its journal and the files themselves.
+/// The images that a run folder has, according to its journal and the image files.
 public struct FinishedImages {
   private let folder: RunFolder
   private let index: JournalIndex
 
   /// Reads the journal of a folder; a folder that does not exist has no images.
   ///
-  /// - Parameter folder: The run, which may be going on.
+  /// - Parameter folder: The run, which may be in progress.
   /// - Throws: `RunError.notRead`.
   public init(_ folder: RunFolder) throws {
     self.folder = folder
     index = try JournalIndex(folder)
   }
 
-  /// Whether there is none at all.
+  /// Whether there are no images.
   public var isEmpty: Bool { index.images.isEmpty }
 
   /// Whether the image of an identity exists.
@@ -27,11 +27,11 @@ public struct FinishedImages {
     return check != nil
   }
 
-  /// What the journal notes about the image of an identity; nil if it has none.
+  /// What the journal says about the image of an identity; nil if there is no such image.
   ///
   /// - Parameter id: A job's identity.
-  /// - Returns: The file's path relative to the run folder, the seconds that it took where they are known, the text inside
-  ///   it, and when work on it began, as the webui writes that: `20260131235959`.
+  /// - Returns: The file's path relative to the run folder, the seconds that the image took if they are known, the text in the
+  ///   file, and when work on it began, as the webui writes that: `20260131235959`.
   /// - Throws: `RunError.notRead`.
   public func details(_ id: JobID) throws -> Details? {
     guard let image = try JournalReader(folder, index).image(id) else { return nil }
@@ -39,13 +39,13 @@ public struct FinishedImages {
       file: image.file, seconds: image.seconds, infotext: image.infotext, started: image.started.compactLocal)
   }
 
-  /// What the journal notes about an image.
+  /// What the journal says about an image.
   public struct Details: Hashable, Sendable {
     /// Relative to the run folder.
     public var file: String
-    /// How long it took; nil if the process was killed before it could note that.
+    /// How long the image took; nil if the process was killed before it could note the time.
     public var seconds: Double?
-    /// The text inside the file.
+    /// The text in the file.
     public var infotext: String
     /// When work on it began, in local time: `20260131235959`.
     public var started: String

@@ -2,13 +2,13 @@ import Foundation
 import Infotext
 import Settings
 
-/// The states of jobs, as the next run finds them: what it calls done is not made again.
+/// The states of jobs, as the next run will see them: it does not do the jobs again that are done here.
 ///
-/// A run, `status`, `verify` and `why` ask here, so that they agree.
+/// A run, `status`, `verify` and `why` all ask this type, so they agree.
 struct JobStates {
   private let folder: RunFolder
   private let crashes: CrashLog
-  /// Images without a journal line, by seed and first digits of the identity.
+  /// Images without a journal line, by seed and the first digits of the identity.
   private var orphans: [String: [String]]?
 
   /// Reads which jobs crashed the process.
@@ -17,13 +17,13 @@ struct JobStates {
     crashes = try CrashLog(folder)
   }
 
-  /// The state of a job, and the entry that the journal lacks.
+  /// The state of a job, and the entry that is missing in the journal.
   ///
   /// - Parameters:
   ///   - planned: The job.
   ///   - journal: The run's journals.
-  ///   - infotext: The text that its image has.
-  /// - Returns: Both. A job that is not done may have an entry too, about files that can be converted.
+  ///   - infotext: The text that its image contains.
+  /// - Returns: Both. A job that is not done may also have an entry, about files that can be converted.
   /// - Throws: `RunError.notRead`.
   mutating func find(
     _ planned: IdentifiedJob, in journal: some JournalLines, infotext: @autoclosure () -> String
@@ -34,7 +34,7 @@ struct JobStates {
     if !files.isEmpty {
       let text = infotext()
       let images = files.compactMap { ImageCheck.orphan(planned, file: $0, infotext: text, in: folder) }
-      // The files of one image have the same pixels; where some do not, those that hold them exactly count.
+      // The files of one image have the same pixels; if some differ, the lossless ones count.
       if let first = images.first(where: \.encoding.isLossless) ?? images.first {
         let all = images.filter { $0.pixelsSHA256 == first.pixelsSHA256 }.flatMap(\.files)
         let image = first.with(all).sorted(by: encodings, in: folder)
@@ -45,7 +45,7 @@ struct JobStates {
     return (unfinished(planned.id, journal.index), nil)
   }
 
-  /// The state of a job by its journal line alone, and the line that the journal lacks.
+  /// The state of a job by its journal line alone, and the line that is missing in the journal.
   ///
   /// - Parameters:
   ///   - id: The identity of the job.
@@ -71,7 +71,7 @@ struct JobStates {
       case .moved(let mark): moved[encoding] = mark
       }
     }
-    // The file of the first encoding is the one that people mean.
+    // The file of the first encoding is the main file.
     guard !moved.isEmpty || noted.encoding != encodings.first else { return (.done, nil) }
     guard let image = try journal.image(id) else { return (unfinished(id, journal.index), nil) }
     let files = image.files.map { file in
@@ -82,7 +82,7 @@ struct JobStates {
     return (.done, .done(image.with(files).sorted(by: encodings, in: folder)))
   }
 
-  /// Why a job must not be tried; nil if it may.
+  /// Why a job must not be tried; nil if it may be tried.
   func verdict(_ id: JobID) -> String? { crashes.verdict(id) }
 
   private func unfinished(_ id: JobID, _ index: JournalIndex) -> JobState {
@@ -91,14 +91,14 @@ struct JobStates {
 
   // MARK: Images without a line
 
-  /// Whether there are images without a journal line, which may belong to any job.
+  /// Whether there are images without a journal line; they may belong to any job.
   mutating func hasOrphans(_ index: JournalIndex) -> Bool { !orphans(index).isEmpty }
 
   private mutating func orphans(_ index: JournalIndex) -> [String: [String]] {
     if let orphans { return orphans }
     let known = Set(index.images.values.lazy.flatMap(\.files.names))
     var found: [String: [String]] = [:]
-    // An edit of the recipe changes the number in the name, so it does not count.
+    // A change of the recipe changes the number in the name, so the number does not count.
     for name in (try? AtomicFile.names(in: folder.images)) ?? [] where !known.contains("images/" + name) {
       guard let (seed, digits) = RunFileName.image(name) else { continue }
       found[Self.key(seed, String(digits.prefix(8))), default: []].append("images/" + name)
@@ -110,12 +110,13 @@ struct JobStates {
 
   private static func key(_ seed: Int64, _ digits: String) -> String { "\(seed)-\(digits)" }
 
-  /// Counts the jobs of the folder's plan by their state; equal ones count each. Those that the next run leaves out do not count.
+  /// Counts the jobs of the folder's plan by state. Equal jobs are counted separately; jobs that the next run leaves out are
+  /// not counted.
   ///
   /// - Parameters:
   ///   - journal: The run's journals.
   ///   - body: Receives each job's index in the plan and its identity.
-  /// - Returns: How many jobs are in which state.
+  /// - Returns: The number of jobs in each state.
   /// - Throws: `RunError`.
   mutating func counts(
     of journal: some JournalLines, _ body: (_ index: Int, JobID) -> Void = { _, _ in }

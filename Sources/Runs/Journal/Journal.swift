@@ -3,28 +3,28 @@ import JSON
 import Settings
 import Text
 
-/// An index of the journals of a run: for every image, where its last line of either kind is, and what is needed to
-/// check its file.
+/// An index of a run's journals: for every image, the position of its last line of each kind, and what is needed to check its
+/// file.
 ///
-/// The lines themselves stay in the files, so that a run of a million jobs fits in memory.
+/// The lines stay in the files, so a run of a million jobs fits in memory.
 struct JournalIndex {
   /// An image that was finished.
   @dynamicMemberLookup struct Image {
     var files: Files
-    /// Whether it was taken from another run folder.
+    /// Whether the image was taken from another run folder.
     var isReused: Bool
     var line: JournalPosition
 
     subscript<Value>(dynamicMember path: KeyPath<Files, Value>) -> Value { files[keyPath: path] }
   }
 
-  /// The files that hold an image.
+  /// The files that contain an image.
   struct Files {
-    /// The one that people mean.
+    /// The main file.
     var file: String
     var encoding: ImageEncoding
     var mark: FileMark
-    /// Further ones.
+    /// The other files.
     var others: [StoredFile]
 
     init(file: String, encoding: ImageEncoding, mark: FileMark, others: [StoredFile]) {
@@ -35,7 +35,7 @@ struct JournalIndex {
       self.init(file: image.file, encoding: image.encoding, mark: image.mark, others: image.others)
     }
 
-    /// Every file's name, relative to the run folder.
+    /// The names of all files, relative to the run folder.
     var names: [String] { others.isEmpty ? [file] : [file] + others.map(\.file) }
 
     /// Whether there is a file of each of these encodings.
@@ -43,30 +43,31 @@ struct JournalIndex {
       encodings.allSatisfy { encoding in encoding == self.encoding || others.contains { $0.encoding == encoding } }
     }
 
-    /// Whether a file gives back the pixels that were encoded.
+    /// Whether a file preserves the exact pixels that were encoded.
     var isLossless: Bool { encoding.isLossless || others.contains { $0.encoding.isLossless } }
   }
 
   private(set) var files: JournalFiles
   private(set) var images: [JobID: Image] = [:]
   private(set) var failures: [JobID: JournalPosition] = [:]
-  /// Images that `verify --repair` put back into the queue, and that were not made since.
+  /// Images that `verify --repair` put back into the queue and that were not made again since then.
   private(set) var requeued: [JobID: JournalPosition] = [:]
-  /// Where the last whole line of each journal ends.
+  /// Where the last complete line of each journal ends.
   private(set) var ends: [Int64] = []
-  /// Whether bytes follow in `journal.jsonl` that are no whole line, as a power cut may leave them.
+  /// Whether `journal.jsonl` ends with bytes that are not a complete line, for example after a power cut.
   private(set) var hasTornLine = false
   /// The earliest time of a line; read only if there are journals of shards.
   private(set) var firstStart: Timestamp?
   private var lineCount = 0
 
-  /// Reads the journals of a run; missing ones are empty, and lines that are damaged are passed over.
+  /// Reads the journals of a run; missing journals are empty, and damaged lines are skipped.
   ///
-  /// Lines of one journal count in file order; those of several are merged by the time that they note. Clocks of machines differ, which at worst makes a run look at a file that it had no need to look at.
+  /// Lines of one journal count in file order; lines of several journals are merged by their times. The clocks of machines
+  /// differ; at worst, a run then looks at a file without need.
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - observe: Called with each whole line of each journal: the journal's name, the line's bytes, and the parsed line if
+  ///   - observe: Called with each complete line of each journal: the journal's name, the line's bytes, and the parsed line if
   ///     it can be parsed.
   /// - Throws: `RunError.notRead`, or what `observe` throws.
   init(
@@ -79,7 +80,7 @@ struct JournalIndex {
       (ends[0], hasTornLine) = (tail.end, tail.isTorn)
       return
     }
-    // A line comes no sooner than those before it in its journal, whatever the clock did; so sorting keeps their order.
+    // A line never comes before earlier lines of its journal, even if the clock went back; so sorting keeps their order.
     var lines: [(time: Int64, line: JournalLine, file: Int, range: Range<Int64>)] = []
     for (file, name) in files.names.enumerated() {
       var time = Int64.min
@@ -97,7 +98,7 @@ struct JournalIndex {
     for (_, line, file, range) in lines { note(line, in: file, at: range) }
   }
 
-  /// Reads one journal; returns where its last whole line ends, and whether more bytes follow.
+  /// Reads one journal; returns where its last complete line ends, and whether more bytes follow.
   private static func readLines(
     of name: String, in folder: RunFolder, hasTime: Bool,
     _ observe: (String, UnsafeBufferPointer<UInt8>, JournalLine?) throws -> Void,
@@ -117,12 +118,12 @@ struct JournalIndex {
         if let entry { body(entry, range) }
       }
     } catch RunError.notRead(_, let code) where code == ENOENT || code == ESTALE || code == ENOTDIR {
-      // Another machine may have taken it away since the folder was listed.
+      // Another machine may have removed the file since the folder was listed.
     }
     return tail
   }
 
-  /// Adds a line, which overrides earlier ones.
+  /// Adds a line, which replaces earlier lines about the image.
   mutating func note(_ line: JournalLine, in file: Int, at range: Range<Int64>) {
     let position = JournalPosition(order: lineCount, file: Int32(file), range: range)
     lineCount += 1
@@ -152,7 +153,7 @@ struct JournalIndex {
 
 /// Gives access to the lines of journals.
 protocol JournalLines {
-  /// Where the lines are.
+  /// The index of the lines.
   var index: JournalIndex { get }
 
   /// The entry at a line; nil for a damaged one.
@@ -168,7 +169,7 @@ extension JournalLines {
     return image
   }
 
-  /// The line about a job that failed and has not been finished since.
+  /// The line about a job that failed and was not finished since then.
   func failure(_ id: JobID) throws -> FailedJob? {
     guard let line = index.failures[id], case .failed(let job) = try entry(at: line, hasIdentity: false) else {
       return nil
@@ -189,12 +190,12 @@ extension JournalLines {
 private final class JournalLineReader {
   private let folder: RunFolder
   private var readers: [Int32: FileReader] = [:]
-  /// What was read last, of which file, and where it begins.
+  /// The piece that was read last: its file, its start and its bytes.
   private var piece: (file: Int32, start: Int64, bytes: [UInt8]) = (-1, 0, [])
-  /// Where the last line that was asked for ends.
+  /// The end of the last line that was asked for.
   private var end: (file: Int32, offset: Int64) = (-1, 0)
 
-  /// How much is read at once of a journal whose lines are asked for in their order.
+  /// The number of bytes that are read at once when lines are asked for in order.
   private static let pieceSize: Int64 = 1 << 18
 
   init(_ folder: RunFolder) { self.folder = folder }
@@ -221,18 +222,18 @@ private final class JournalLineReader {
   }
 }
 
-/// The journals of a run that are only looked at.
+/// The journals of a run that are only read.
 struct JournalReader: JournalLines {
   let index: JournalIndex
   private let lines: JournalLineReader
 
-  /// The journals of a run, which may be missing, with what was read of them.
+  /// The journals of a run, which may be missing, with their index.
   init(_ folder: RunFolder, _ index: JournalIndex) {
     self.index = index
     lines = JournalLineReader(folder)
   }
 
-  /// Everything that the identity of an image is computed from, if the journal has it.
+  /// Everything from which an image's identity is computed, if the journal has it.
   func identity(_ id: JobID) throws -> JSONValue? {
     guard let line = index.images[id]?.line, case .done(let image) = try entry(at: line, hasIdentity: true) else {
       return nil
@@ -248,19 +249,19 @@ struct JournalReader: JournalLines {
   func bytes(of line: JournalPosition) throws -> [UInt8] { try lines.bytes(of: line, of: index.files) }
 }
 
-/// The journal that a run writes: one line for every image that is on the disk and every job that failed, written after
-/// the fact and durable before anything else happens.
+/// The journal that a run writes: one line for every image on the disk and every failed job. A line is written after the work,
+/// and is durable before anything else happens.
 final class Journal: JournalLines {
   private(set) var index: JournalIndex
   private let folder: RunFolder
   private let disk: Disk
   private let lines: JournalLineReader
   private let shard: Shard?
-  /// The journal that is written, once there is one.
+  /// The journal that is being written, as soon as there is one.
   private var own: OwnFile?
 
   private struct OwnFile {
-    /// Among the index's files.
+    /// The index among the index's files.
     let file: Int
     /// The number of the shard's start; 0 for ``JournalFiles/main``.
     let number: Int
@@ -268,7 +269,7 @@ final class Journal: JournalLines {
     let descriptor: Int32
   }
 
-  /// Opens `journal.jsonl` for writing, and cuts off a last line that a power cut tore.
+  /// Opens `journal.jsonl` for writing, and removes an incomplete last line, which a power cut can leave.
   ///
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
@@ -287,10 +288,10 @@ final class Journal: JournalLines {
     if index.hasTornLine { try disk.truncate(descriptor, to: index.ends[0], path: folder.journal) }
   }
 
-  /// The journal of a shard: a new file, made when there is something to note.
+  /// The journal of a shard: a new file, which is created when there is something to write.
   ///
   /// - Parameters:
-  ///   - folder: The run, which other shards may be working in.
+  ///   - folder: The run, in which other shards may be working.
   ///   - shard: The shard.
   ///   - disk: The disk.
   /// - Throws: `RunError.notRead`.
@@ -308,8 +309,8 @@ final class Journal: JournalLines {
   ///
   /// - Parameters:
   ///   - entry: What happened.
-  ///   - isDurable: Whether to wait for the disk; else a later `synchronise` does.
-  /// - Throws: `RunError.notWritten`; a part of the line that got into the file is cut off again.
+  ///   - isDurable: Whether to wait for the disk; otherwise, a later call of `synchronise` waits.
+  /// - Throws: `RunError.notWritten`; then a partly written line is removed again.
   func append(_ entry: JournalEntry, isDurable: Bool = true) throws {
     let own = try own ?? begin()
     let line = entry.line
@@ -329,14 +330,14 @@ final class Journal: JournalLines {
     if let own { try disk.synchronise(own.descriptor, path: own.path) }
   }
 
-  /// Which start of the shard this is, counted from 1; its journal is made if there is none yet.
+  /// The number of this start of the shard, counted from 1; creates the shard's journal if there is none yet.
   func startNumber() throws -> Int { try (own ?? begin()).number }
 
-  /// Makes the shard's own journal, under the first number that no earlier start of the shard has.
+  /// Creates the shard's own journal, with the first number that no earlier start of the shard has.
   private func begin() throws -> OwnFile {
     guard let shard else { preconditionFailure("a run that is alone has its journal from the beginning") }
     let earlier = index.files.names.compactMap(JournalFiles.start).filter { $0.shard == shard }.map(\.number)
-    // A larger number is not from here.
+    // A larger number was not given by this function.
     var number = (earlier.filter { $0 < 1_000_000_000 }.max() ?? 0) + 1
     while true {
       let name = JournalFiles.name(shard, start: number)
@@ -348,7 +349,7 @@ final class Journal: JournalLines {
         try disk.synchroniseFolder(folder.path)
         return own
       } catch RunError.notWritten(path, _, EEXIST) {
-        // The same shard runs elsewhere at this moment.
+        // The same shard runs somewhere else at this moment.
         number += 1
       }
     }

@@ -6,29 +6,29 @@ import Text
 /// A finished image, as a line of the journal describes it.
 struct FinishedImage: Hashable {
   var id: JobID
-  /// The job's index when the image was made; it may differ in a later plan.
+  /// The job's index when the image was made; a later plan may have another index for it.
   var index: Int
   /// Relative to the run folder.
   var file: String
   var mark: FileMark
-  /// Of the file.
+  /// The hash of the file.
   var sha256: String
-  /// Of the RGB bytes.
+  /// The hash of the RGB bytes.
   var pixelsSHA256: String
   var started: Timestamp
-  /// nil if the process was killed before it could note them.
+  /// How long the image took; nil if the process was killed before it could note the time.
   var seconds: Double?
-  /// The text inside the file.
+  /// The text in the file.
   var infotext: String
-  /// How many faces were restored; nil if none were looked for.
+  /// How many faces were restored; nil if the job did not look for faces.
   var faces: Int?
-  /// The file of another run folder that it was taken from; nil for an image that was made here.
+  /// The file in another run folder from which it was taken; nil for an image that was made here.
   var reusedFrom: String?
-  /// All that its identity is made of, as `JobID.canonicalJSON` has it; older journals hold none.
+  /// Everything that makes up its identity, as `JobID.canonicalJSON` writes it; older journals have none.
   var identity: JSONValue?
   /// How the file is encoded.
   var encoding = ImageEncoding.png
-  /// Further files that hold the image.
+  /// The other files that contain the image.
   var others: [StoredFile] = []
 }
 
@@ -41,7 +41,7 @@ struct FailedJob: Hashable {
   var error: String
 }
 
-/// A job whose image was found damaged, so that the next run makes it again.
+/// A job whose image was found damaged, so the next run makes it again.
 struct RequeuedJob: Hashable {
   var id: JobID
   var index: Int
@@ -66,7 +66,7 @@ enum JournalEntry: Hashable {
     }
   }
 
-  /// The line, with its line feed.
+  /// The line, including its line feed.
   var line: [UInt8] {
     var writer = JSONWriter()
     writer.object { writer in
@@ -110,11 +110,11 @@ enum JournalEntry: Hashable {
     return writer.bytes
   }
 
-  /// Reads a line without its line feed; nil for one that is torn or damaged.
+  /// Reads a line without its line feed; nil for an incomplete or damaged line.
   ///
   /// - Parameters:
   ///   - line: The line.
-  ///   - hasIdentity: Whether to read what the identity is made of, which takes longer than all else.
+  ///   - hasIdentity: Whether to read what makes up the identity, which takes longer than everything else.
   init?(line: UnsafeBufferPointer<UInt8>, hasIdentity: Bool = false) {
     var fields = Fields(hasIdentity: hasIdentity)
     var cursor = JSONCursor(UnsafeRawBufferPointer(line), repeatedKeys: .kept)
@@ -147,7 +147,7 @@ enum JournalEntry: Hashable {
     }
   }
 
-  /// The members of a line; nil for those that are missing or of another kind.
+  /// The members of a line; nil for members that are missing or have another type.
   private struct Fields {
     let hasIdentity: Bool
     var event: String?
@@ -197,7 +197,7 @@ enum JournalEntry: Hashable {
   }
 }
 
-/// What the index of a journal keeps of a line, read without the rest.
+/// What the index of a journal keeps from a line; the rest is not read.
 struct JournalLine {
   /// What happened to the image.
   enum Event {
@@ -208,7 +208,7 @@ struct JournalLine {
 
   let id: JobID
   let event: Event
-  /// When the work began; nil if that was not asked for.
+  /// When the work began; nil if nobody asked for it.
   let started: Timestamp?
 
   init(_ entry: JournalEntry) {
@@ -221,7 +221,7 @@ struct JournalLine {
     }
   }
 
-  /// Reads a line without its line feed; nil for one that is torn or damaged.
+  /// Reads a line without its line feed; nil for an incomplete or damaged line.
   ///
   /// - Parameters:
   ///   - line: The line.
@@ -233,7 +233,7 @@ struct JournalLine {
     var isReused = false
     var encoding: ImageEncoding? = .png
     var files: [StoredFile]? = []
-    // The other members must exist too, or `JournalEntry` is nil.
+    // The other members must exist too; otherwise `JournalEntry` is nil.
     var others: Members = []
     do {
       try cursor.object { cursor, key throws(JSONError) in
@@ -282,7 +282,7 @@ struct JournalLine {
     }
   }
 
-  /// Members that are only looked for.
+  /// The members that only have to exist.
   private struct Members: OptionSet {
     let rawValue: UInt8
     static let index = Members(rawValue: 1)

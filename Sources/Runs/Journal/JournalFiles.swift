@@ -1,10 +1,10 @@
 import Foundation
 
-/// Where a line of a run's journals is.
+/// The position of a line in a run's journals.
 struct JournalPosition: Hashable, Comparable {
-  /// When the line counts: among all lines of all journals, an earlier one counts less.
+  /// The position among all lines of all journals; later lines replace earlier ones.
   var order: Int
-  /// Which of the journals, as ``JournalFiles/names`` has them.
+  /// The index of the journal in ``JournalFiles/names``.
   var file: Int32
   /// The line's bytes, without its line feed.
   var range: Range<Int64>
@@ -12,14 +12,14 @@ struct JournalPosition: Hashable, Comparable {
   static func < (one: JournalPosition, other: JournalPosition) -> Bool { one.order < other.order }
 }
 
-/// The journals of a run: `journal.jsonl`, and one for each time that a shard started and had something to note.
+/// The journals of a run: `journal.jsonl`, and one for each start of a shard that had something to write.
 ///
-/// Each journal has a single writer, so that no locks between machines are needed.
+/// Each journal has only one writer, so machines need no locks between them.
 struct JournalFiles {
-  /// The journal of runs that have the folder to themselves.
+  /// The journal of runs that are alone in their folder.
   static let main = "journal.jsonl"
 
-  /// Relative to the run folder; ``main`` is the first, whether it is there or not.
+  /// Relative to the run folder; ``main`` is the first one, even if it does not exist.
   var names: [String]
 
   /// Finds the journals of a folder; one that does not exist has none.
@@ -33,10 +33,10 @@ struct JournalFiles {
       }.map(\.0)
   }
 
-  /// The name of the journal that a shard writes when it starts for the `number`th time, counted from 1.
+  /// The name of the journal that a shard writes at its start with this number, counted from 1.
   static func name(_ shard: Shard, start number: Int) -> String { "journal-\(shard.label)-\(number).jsonl" }
 
-  /// Which start of which shard wrote a journal; nil for other names.
+  /// The shard and the number of its start for a journal's name; nil for other names.
   static func start(of name: String) -> (shard: Shard, number: Int)? {
     guard name.hasPrefix("journal-"), name.hasSuffix(".jsonl"),
       let (shard, rest) = Shard.labelled(name.dropFirst(8).dropLast(6)), rest.hasPrefix("-"),

@@ -1,18 +1,18 @@
 import JSON
 import Settings
 
-/// A file that holds an image: one of several if the image is kept in several formats.
+/// A file that contains an image: one of several if the image is kept in several formats.
 struct StoredFile: Hashable {
   /// Relative to the run folder.
   var file: String
   var encoding: ImageEncoding
   var mark: FileMark
-  /// Of the file.
+  /// The hash of the file.
   var sha256: String
 }
 
 extension StoredFile {
-  /// The file as an entry of a journal's `also`.
+  /// The file as an item of a journal's `also`.
   func write(to writer: inout JSONWriter) {
     writer.object { writer in
       writer.member("file", file)
@@ -32,7 +32,7 @@ extension StoredFile {
     self.init(file: file, encoding: encoding, mark: FileMark(size: size, modified: modified), sha256: sha256)
   }
 
-  /// Reads a journal's `also`; nil if an entry is damaged.
+  /// Reads a journal's `also`; nil if an item is damaged.
   static func all(_ json: JSONValue) -> [StoredFile]? {
     guard let elements = json.elements else { return nil }
     let files = elements.compactMap { StoredFile($0) }
@@ -41,12 +41,12 @@ extension StoredFile {
 }
 
 extension FinishedImage {
-  /// The file that people mean, then the others.
+  /// The main file, then the others.
   var files: [StoredFile] {
     [StoredFile(file: file, encoding: encoding, mark: mark, sha256: sha256)] + others
   }
 
-  /// The same image with these files, of which there is at least one.
+  /// The same image with these files; there is at least one.
   func with(_ files: [StoredFile]) -> FinishedImage {
     guard let first = files.first else { return self }
     var image = self
@@ -55,7 +55,7 @@ extension FinishedImage {
     return image
   }
 
-  /// The same image with the files that an earlier line names of the same pixels too, as far as they are on the disk.
+  /// The same image, also with the files of the same pixels that an earlier line names, if they are still on the disk.
   func keepingFiles(of earlier: FinishedImage, in folder: RunFolder) -> FinishedImage {
     guard earlier.pixelsSHA256 == pixelsSHA256, earlier.infotext == infotext else { return self }
     let names = Set(files.map(\.file))
@@ -65,7 +65,8 @@ extension FinishedImage {
     return with(files + kept)
   }
 
-  /// The same image, with the files of these encodings first, in this order, and of the others those that are on the disk.
+  /// The same image, with the files of these encodings first, in this order, then those of the other files that are on the
+  /// disk.
   func sorted(by encodings: [ImageEncoding], in folder: RunFolder) -> FinishedImage {
     let files = files
     let wanted = encodings.compactMap { encoding in files.first { $0.encoding == encoding } }

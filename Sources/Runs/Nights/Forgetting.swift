@@ -5,10 +5,10 @@ import Text
 
 /// Decides which jobs of a plan are left out, and moves their images to `trash/`.
 ///
-/// The order of the steps makes a kill at any instant harmless: first the list names the images, then they are moved, then the
-/// list says that they were. An image that the list names as moved but that is in `images/` was put back by somebody.
+/// The order of the steps makes a kill at any time harmless: first the list names the images, then they are moved, then the
+/// list says that they were moved. If the list says that an image was moved and it is in `images/`, somebody put it back.
 struct Forgetting {
-  /// A job, as far as forgetting goes.
+  /// What the decision needs to know about a job.
   struct Candidate {
     var id: JobID
     var night: LocalDate?
@@ -17,7 +17,7 @@ struct Forgetting {
   /// How many days a forgotten image stays in `trash/`.
   static let daysInTrash = 30
 
-  /// The list as it is after the decision.
+  /// The list after the decision.
   private(set) var images: ForgottenImages
   /// The jobs of the plan that are left out.
   private(set) var leftOut: Set<JobID> = []
@@ -25,20 +25,20 @@ struct Forgetting {
   private(set) var added: [ForgottenImages.Entry] = []
   /// How many images somebody put back.
   private(set) var restored = 0
-  /// How many images of nights that the rules do not keep stay because they have stars.
+  /// How many images stay because they have stars, although the rules do not keep their nights.
   private(set) var starred = 0
   /// Files that `--remake` takes out of `trash/`.
   private var returning: [ForgottenImages.Entry] = []
   private let before: ForgottenImages
   private let folder: RunFolder
 
-  /// Decides, and changes nothing.
+  /// Makes the decision, and changes nothing.
   ///
   /// - Parameters:
   ///   - candidates: The jobs of the plan, in order.
   ///   - folder: The run.
   ///   - rules: Which nights are kept; nil for all.
-  ///   - reason: What a night that is not kept is forgotten for.
+  ///   - reason: Why a night that is not kept is forgotten.
   ///   - remakes: Whether images that were forgotten or deleted are made again.
   ///   - now: The time.
   /// - Throws: `RunError`.
@@ -67,7 +67,7 @@ struct Forgetting {
     leftOut = Set(candidates.map(\.id)).intersection(images.entries.keys)
   }
 
-  /// The jobs of nights that the rules do not keep, without those of kept nights and of images with stars.
+  /// The jobs of nights that the rules do not keep, except jobs of kept nights and images with stars.
   private mutating func past(_ candidates: [Candidate], _ rules: KeepRules?) throws -> Set<JobID> {
     guard let rules else { return [] }
     let kept = rules.kept(candidates.lazy.compactMap(\.night))
@@ -93,7 +93,7 @@ struct Forgetting {
     _ now: Timestamp
   ) throws {
     let index = try JournalIndex(folder)
-    // Without the folder of the images, nobody chose among them.
+    // Without the folder of images, nobody can have chosen images.
     let looks = isLookingForDeleted && access(folder.images, F_OK) == 0
     for job in candidates where job.night != nil && images.entries[job.id] == nil {
       let names = index.images[job.id]?.files.names ?? []
@@ -116,7 +116,7 @@ struct Forgetting {
 
   // MARK: Carrying it out
 
-  /// Carries the decision out.
+  /// Carries out the decision.
   ///
   /// - Parameters:
   ///   - disk: The disk.
@@ -140,7 +140,7 @@ struct Forgetting {
     try Self.prune(folder, images, olderThanDays: Self.daysInTrash, on: disk, now: now)
   }
 
-  /// Moves files from `trash/` back, as somebody would by hand.
+  /// Moves files from `trash/` back, as a user would do it by hand.
   private func takeBack(on disk: Disk) throws {
     guard !returning.isEmpty else { return }
     try disk.makeFolder(folder.images)
@@ -160,7 +160,7 @@ struct Forgetting {
     if access(thumbnail, F_OK) == 0 { try disk.remove(thumbnail) }
   }
 
-  /// Deletes images from `trash/` that were forgotten some days ago; files that are not on the list stay.
+  /// Deletes images from `trash/` that were forgotten long enough ago; files that are not in the list stay.
   ///
   /// - Returns: How many images were deleted, and how many bytes.
   @discardableResult
@@ -188,8 +188,8 @@ extension JobList {
   /// - Parameters:
   ///   - folder: The run folder.
   ///   - rules: Which nights are kept; nil for all.
-  ///   - remakes: Whether they are made again instead.
-  /// - Returns: The decision, which is still to be carried out, and the jobs.
+  ///   - remakes: Whether these images are made again instead.
+  /// - Returns: The decision, which is not carried out yet, and the jobs.
   /// - Throws: `RunError`.
   func forgetting(
     in folder: RunFolder, keeping rules: KeepRules?, remakes: Bool
@@ -202,32 +202,32 @@ extension JobList {
     return (forgetting, leavingOut(forgetting.leftOut))
   }
 
-  /// The jobs that a run of this folder has, without those that are left out. Nothing is written.
+  /// The jobs that a run in this folder has, without those that are left out. Writes nothing.
   ///
   /// - Parameters:
   ///   - folder: The run folder.
   ///   - rules: Which nights are kept; nil for all.
-  ///   - remakes: Whether they are made again instead.
+  ///   - remakes: Whether these images are made again instead.
   /// - Returns: The jobs.
   /// - Throws: `RunError`.
   public func remembered(in folder: RunFolder, keeping rules: KeepRules?, remakes: Bool = false) throws -> JobList {
     try forgetting(in: folder, keeping: rules, remakes: remakes).1
   }
 
-  /// The jobs of a shard, which forgets nothing itself.
+  /// The jobs of a shard; a shard does not forget images itself.
   func withoutForgotten(in folder: RunFolder) throws -> JobList {
     let forgotten = try ForgottenImages(of: folder)
     return leavingOut(Set(ids.lazy.filter { forgotten.entries[$0] != nil }))
   }
 
-  /// The jobs without some, numbered again.
+  /// The jobs without these, with new numbers.
   private func leavingOut(_ left: Set<JobID>) -> JobList {
     left.isEmpty ? self : JobList(self, without: left)
   }
 }
 
 extension Forgetting {
-  /// What was decided, in words.
+  /// The decision, in words.
   var lines: [String] {
     func count(_ reason: ForgottenImages.Reason) -> Int { added.count { $0.reason == reason && $0.file != nil } }
     func images(_ count: Int) -> String { count == 1 ? "1 image" : "\(count) images" }

@@ -5,7 +5,7 @@ import Text
 
 /// The images of a nightly series that are not made again: `forgotten.jsonl`, one line for each.
 ///
-/// The file is replaced as a whole, so it is complete at any instant.
+/// The file is replaced as a whole, so it is complete at any time.
 struct ForgottenImages {
   /// Why an image is not made again.
   enum Reason: String {
@@ -20,7 +20,7 @@ struct ForgottenImages {
   /// One image.
   struct Entry: Hashable {
     var id: JobID
-    /// Its night; nil if it is not known.
+    /// Its night; nil if unknown.
     var night: LocalDate?
     /// Relative to the run folder; nil for a job that had no image.
     var file: String?
@@ -31,7 +31,7 @@ struct ForgottenImages {
     /// Whether the file may not be in `trash/` yet.
     var isMoving = false
 
-    /// All its files, and those that keep it as it was before its faces were restored.
+    /// All its files, including those that show the image before its faces were restored.
     var files: [String] {
       guard let file else { return [] }
       return ([file] + others).flatMap { [$0, RunFolder.nameBeforeFaces($0)] }
@@ -62,7 +62,7 @@ struct ForgottenImages {
     }
   }
 
-  /// Writes the file; an equal one stays untouched.
+  /// Writes the file; a file with equal bytes stays unchanged.
   ///
   /// - Parameters:
   ///   - folder: The run, whose lock is held.
@@ -113,6 +113,6 @@ extension RunFolder {
   /// Forgotten images, until they are deleted.
   public var trash: String { file("trash") }
 
-  /// Where a forgotten image is.
+  /// The path of a forgotten image.
   func trashed(_ file: String) -> String { "\(trash)/\((file as NSString).lastPathComponent)" }
 }

@@ -3,13 +3,14 @@ import Settings
 
 /// The jobs in a run's plan that the next run leaves out: forgotten images, and images of a night that somebody deleted.
 ///
-/// The next run takes them out of the plan. Until then, `status`, `verify`, `why`, sheets and pages ask here, so that they agree.
+/// The next run removes them from the plan. Until then, `status`, `verify`, `why`, sheets and pages ask this type, so they
+/// agree.
 struct LeftOutJobs {
   private var ids: Set<JobID> = []
-  /// Those that somebody deleted since the last run.
+  /// The jobs whose images somebody deleted since the last run.
   private(set) var deleted: Set<JobID> = []
 
-  /// Looks into a run folder.
+  /// Finds these jobs of a run folder.
   ///
   /// - Parameters:
   ///   - folder: The run.
@@ -23,7 +24,7 @@ struct LeftOutJobs {
       where image.files.names.allSatisfy({ access(folder.file($0), F_OK) != 0 }) { missing.insert(id) }
     }
     for entry in forgotten.entries.values {
-      // One that is in its place was put back.
+      // If the image is at its path, somebody put it back.
       if let file = entry.file, !entry.isMoving, access(folder.file(file), F_OK) == 0 { continue }
       ids.insert(entry.id)
       missing.remove(entry.id)
@@ -34,7 +35,7 @@ struct LeftOutJobs {
         if planned.job.night != nil, missing.contains(planned.id) { deleted.insert(planned.id) }
       }
     } catch RunError.damaged {
-      // Whoever reads the plan reports that.
+      // The code that reads the plan reports that.
     }
     ids.formUnion(deleted)
   }

@@ -2,9 +2,9 @@ import Foundation
 import Settings
 import Text
 
-/// Takes nights out of a series: the decision, and carrying it out.
+/// Removes nights from a series: the decision, and carrying it out.
 public struct NightCleanup {
-  /// What becomes of a night.
+  /// What happens to a night.
   public struct Night: Hashable, Sendable {
     /// Its date.
     public var date: LocalDate
@@ -20,9 +20,9 @@ public struct NightCleanup {
   public let nights: [Night]
   /// How many images move to `trash/`.
   public let images: Int
-  /// How many bytes they have.
+  /// How many bytes these images have.
   public let bytes: Int64
-  /// How many images of nights that no rule keeps stay because they have stars.
+  /// How many images stay because they have stars, although no rule keeps their nights.
   public var starred: Int { forgetting.starred }
 
   /// How many days a forgotten image stays in `trash/`.
@@ -31,7 +31,7 @@ public struct NightCleanup {
   private let forgetting: Forgetting
   private let folder: RunFolder
 
-  /// Decides, and changes nothing.
+  /// Makes the decision, and changes nothing.
   ///
   /// - Parameters:
   ///   - folder: The run.
@@ -66,7 +66,7 @@ public struct NightCleanup {
     bytes = moving.flatMap(\.files).reduce(0) { $0 + ((try? FileMark(path: folder.file($1)).size) ?? 0) }
   }
 
-  /// Carries the decision out; a kill at any instant leaves a run that the next command or run puts right.
+  /// Carries out the decision; after a kill at any time, the next command or run repairs the folder.
   ///
   /// - Parameters:
   ///   - lock: The lock of the folder, taken before the decision.
@@ -85,7 +85,7 @@ public struct NightCleanup {
     }
   }
 
-  /// Deletes everything from `trash/` that was forgotten.
+  /// Deletes everything that was forgotten from `trash/`.
   ///
   /// - Parameters:
   ///   - lock: The lock of the folder.

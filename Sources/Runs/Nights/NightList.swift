@@ -3,9 +3,9 @@ import JSON
 import Settings
 import Text
 
-/// The nights of a run, newest first, from its files alone; the run may be going on.
+/// The nights of a run, newest first, from its files alone; the run may be in progress.
 ///
-/// Of a run without a nightly series, the nights are the dates on which work on its images began.
+/// Without a nightly series, the nights are the dates on which work on the images began.
 public struct NightList: Sendable {
   /// One night.
   public struct Night: Hashable, Sendable {
@@ -17,9 +17,9 @@ public struct NightList: Sendable {
     public var forgotten = 0
     /// How many of its images have stars.
     public var starred = 0
-    /// How long its images took together.
+    /// How long its images took in total.
     public var seconds = 0.0
-    /// Why jobs failed, each reason once.
+    /// Why jobs failed; each reason once.
     public var errors: [String] = []
 
     /// An object for programs.
@@ -40,10 +40,10 @@ public struct NightList: Sendable {
   /// Newest first.
   public let nights: [Night]
 
-  /// Looks into a run folder.
+  /// Reads a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
     let journal = JournalReader(folder, try JournalIndex(folder))

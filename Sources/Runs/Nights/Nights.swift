@@ -12,11 +12,11 @@ enum Nights {
   static let axis = "night"
   private static let seeds = "seed"
 
-  /// The positions of jobs as views show them: the newest night is marked, and a seed is called by its index within its night,
+  /// The axis positions of jobs as views show them: the newest night is marked, and a seed is shown as its index in its night,
   /// since no two nights have a seed in common.
   ///
   /// - Parameter jobs: The jobs that are shown, in the order of the plan.
-  /// - Returns: The positions of each.
+  /// - Returns: The axis positions of each job.
   static func shownAxes(of jobs: [Job]) -> [[AxisPosition]] {
     guard let newest = jobs.lazy.compactMap(\.night).max() else { return jobs.map(\.axes) }
     var numbers: [LocalDate: [String: Int]] = [:]
@@ -38,18 +38,18 @@ enum Nights {
   }
 }
 
-/// Which nights are kept, in the manner of restic: each rule keeps nights, and a night stays if one of them does.
+/// Which nights are kept, as restic does it: each rule keeps nights, and a night stays if at least one rule keeps it.
 public struct KeepRules: Hashable, Sendable {
-  /// How many of the newest nights.
+  /// How many of the newest nights to keep.
   public var last: Int
-  /// Of how many of the newest days with nights, the newest night each.
+  /// For how many of the newest days with nights to keep the newest night.
   public var daily: Int
-  /// Of how many of the newest weeks with nights, the newest night each.
+  /// For how many of the newest weeks with nights to keep the newest night.
   public var weekly: Int
-  /// Of how many of the newest months with nights, the newest night each.
+  /// For how many of the newest months with nights to keep the newest night.
   public var monthly: Int
 
-  /// Rules; 0 is no rule.
+  /// Makes rules; 0 means no rule.
   public init(last: Int = 0, daily: Int = 0, weekly: Int = 0, monthly: Int = 0) {
     (self.last, self.daily, self.weekly, self.monthly) = (last, daily, weekly, monthly)
   }

@@ -1,7 +1,7 @@
 import JSON
 import Settings
 
-/// A job with its identity and what it is made from.
+/// A job with its identity and its ingredients.
 public struct IdentifiedJob: Hashable, Sendable {
   /// Its identity.
   public var id: JobID
@@ -17,7 +17,7 @@ public struct IdentifiedJob: Hashable, Sendable {
     self.ingredients = ingredients
   }
 
-  /// Everything that the identity is computed from, as an object with sorted members.
+  /// Everything from which the identity is computed, as an object with sorted members.
   public var identity: JSONValue? {
     JobID.canonicalJSON(job.settings, ingredients).withUnsafeBufferPointer { try? JSONValue(parsing: $0) }
   }

@@ -1,9 +1,9 @@
 import Settings
 
 extension ImageSettings {
-  /// Whether no value is beyond what any recipe could have, as in a damaged plan: arithmetic with such values overflows.
+  /// Whether no value is larger than any recipe allows, as it can be in a damaged plan: such values make arithmetic overflow.
   ///
-  /// The bounds are wider than those of recipes, so that plans of all versions are read.
+  /// The limits are wider than those of recipes, so plans of all versions can be read.
   var isSound: Bool {
     guard SizeLimit.sides.contains(self.width), SizeLimit.sides.contains(self.height),
       SettingRow.all.allSatisfy({ $0.pass == .second && hires == nil || Self.isSound($0.value(of: self), $0.kind) })

@@ -1,13 +1,13 @@
 import Settings
 
-/// Which jobs are done together, so that a model is loaded once whatever the order of a grid's axes.
+/// Which jobs are done together: a model is loaded once, for every order of a grid's axes.
 extension JobList {
   /// Numbers the batches of work.
   ///
   /// Jobs with equal weights are one batch. Batches are sorted by model, then by the second pass's model, refiner, LoRAs and
-  /// VAE, so that the largest files change least often. What the plan names first comes first.
+  /// VAE, so the largest files change least often. What the plan names first comes first.
   ///
-  /// - Parameter ingredients: What the jobs are made from, each once, in order of first use.
+  /// - Parameter ingredients: The ingredients of the jobs, each once, in order of first use.
   /// - Returns: The number of the batch of each.
   static func batches(_ ingredients: [JobIngredients]) -> [Int] {
     var ranks: [[AnyHashable]: Int] = [:]
@@ -20,7 +20,7 @@ extension JobList {
       (loras ?? []).map { "\($0.sha256) \($0.textMultiplier) \($0.unetMultiplier) \($0.rankLimit ?? -1)" }
     }
     let keys = ingredients.enumerated().map { index, item -> [Int] in
-      // The engine opens a model by its path, so one file under two paths is two models.
+      // The engine opens a model by its path, so one file with two paths is two models.
       let levels: [AnyHashable] = [
         item.model.sha256, item.model.path, item.textEncoder?.path, item.precision, item.weightPacking,
         item.hiresModel?.sha256,
@@ -34,17 +34,17 @@ extension JobList {
     return keys.map { numbers[$0] ?? 0 }
   }
 
-  /// The jobs that make images, batch after batch, each in written order.
+  /// The jobs that make images, one batch after the other; within a batch, in written order.
   ///
   /// - Parameter isWanted: Chooses among their indices.
-  /// - Returns: Indices.
+  /// - Returns: The indices of the jobs.
   func workOrder(where isWanted: (Int) -> Bool) -> [Int] {
     var batches: [[Int]] = Array(repeating: [], count: (self.batches.max() ?? -1) + 1)
     for index in 0..<count where isFirst(index) && isWanted(index) { batches[batch(index)].append(index) }
     return Array(batches.joined())
   }
 
-  /// The jobs that make images in the order in which a run does them, and what they have in common.
+  /// The jobs that make images, in the order in which a run does them, and what they have in common.
   ///
   /// - Parameters:
   ///   - changes: What takes effect during a job's first pass.
@@ -59,9 +59,9 @@ extension JobList {
   /// Which jobs make their image in a shard.
   ///
   /// - Parameters:
-  ///   - shard: nil for a run that makes all.
-  ///   - changes: What takes effect during a job's first pass: images that have most in common stay in one shard.
-  /// - Returns: A value by job.
+  ///   - shard: nil for a run that makes all images.
+  ///   - changes: What takes effect during a job's first pass: images that have much in common stay in one shard.
+  /// - Returns: A value for each job.
   func isOwned(by shard: Shard?, changes: (ImageSettings) -> [CallChange]? = { _ in nil }) -> [Bool] {
     guard let shard else { return Array(repeating: true, count: count) }
     let shared = sharedWork(changes: changes) { _ in true }
@@ -79,17 +79,17 @@ extension JobList {
   }
 }
 
-/// The jobs at chosen indices, in any order, with as few walks over the list as that takes.
+/// The jobs at chosen indices, in any order, with as few passes over the list as possible.
 struct JobQueue {
   private let list: JobList
   private var order: ArraySlice<Int>
-  /// Jobs that were expanded ahead, by index.
+  /// Jobs that were expanded early, by index.
   private var window: [Int: Job] = [:]
   private var walk: AnySequence<Job>.Iterator
-  /// The index of the job that `walk` gives next.
+  /// The index of the job that `walk` returns next.
   private var position = 0
 
-  /// How many jobs are expanded ahead, a few megabytes: where short batches alternate, a walk serves many of them.
+  /// How many jobs are expanded early, a few megabytes. Where short batches alternate, one pass serves many of them.
   private static let windowSize = 1024
 
   /// The jobs of a list at these indices.

@@ -1,36 +1,36 @@
 import Imaging
 import Settings
 
-/// The jobs of a run with their identities, computed once: the check before the run, the response documents and the
-/// runner share them.
+/// The jobs of a run with their identities, computed once: the check before the run, the response documents and the runner
+/// share them.
 ///
-/// The settings of a job are expanded again each time they are asked for. What is kept of each job is its identity and two
-/// numbers, 40 bytes, so that a million jobs fit in memory.
+/// The settings of a job are expanded again for each use. Only its identity and two numbers stay in memory, 40 bytes per job,
+/// so a million jobs fit in memory.
 public struct JobList {
-  /// The jobs in written order; every walk expands them again.
+  /// The jobs in written order; every loop over them expands them again.
   public let jobs: AnySequence<Job>
   /// The identity of each job.
   public private(set) var ids: [JobID] = []
-  /// What the jobs are made from, each once, in order of first use.
+  /// The ingredients of the jobs, each once, in order of first use.
   private(set) var ingredients: [JobIngredients] = []
-  /// By job, the index of what it is made from in `ingredients`.
+  /// For each job, the index of its ingredients in `ingredients`.
   private var groups: [Int32] = []
-  /// By job, the index of the first job with the same identity; most are their own.
+  /// For each job, the index of the first job with the same identity; for most jobs that is the job itself.
   private(set) var firsts: [Int32] = []
-  /// By index in `ingredients`, the batch of work that those jobs belong to; batches are done in ascending order.
+  /// For each index in `ingredients`, the batch of those jobs; batches are done in ascending order.
   let batches: [Int]
-  /// By index of the first job with an identity, what it says of its files, if that is not the default. It counts for all jobs
-  /// with the identity, which share the files.
+  /// For the first job with an identity, by its index: its settings for files, if they are not the default. They count for all
+  /// jobs with the identity, which share the files.
   private var files: [Int32: ImageSettings] = [:]
 
-  /// Identifies jobs; models are looked at, and nothing is written.
+  /// Identifies jobs; reads facts about models, and writes nothing.
   ///
   /// - Parameters:
-  ///   - jobs: The jobs in order; every walk over them has to give the same.
-  ///   - stopRequest: Asked before each look at a model, since reading new ones takes long.
-  ///   - ingredients: Reports what a job with these settings is made from; asked once for equal keys.
-  /// - Throws: The first error that `ingredients` throws, after all jobs were looked at if that error is one of those that
-  ///   are reported together; or `StopRequested`.
+  ///   - jobs: The jobs in order; every loop over them must give the same jobs.
+  ///   - stopRequest: Asked before each look at a model, since it takes long to read new models.
+  ///   - ingredients: Reports the ingredients of a job with these settings; called once for equal keys.
+  /// - Throws: The first error that `ingredients` throws. If that error is one of those that are reported together, all jobs
+  ///   are looked at first. Or `StopRequested`.
   public init(
     _ jobs: some Sequence<Job>, stopRequest: @escaping () -> StopReason? = { nil },
     ingredients: @escaping (ImageSettings) throws -> JobIngredients
@@ -67,25 +67,25 @@ public struct JobList {
     batches = Self.batches(lookup.found)
   }
 
-  /// Equal jobs share the files that the first of them asks for. If another one asks for others, and none of the first's gives back
-  /// the pixels, one that does is added, so that answers can have the image in any format.
+  /// Equal jobs share the files that the first of them asks for. If another job asks for other files, and none of the first
+  /// job's files preserves the pixels, a lossless one is added; so responses can have the image in any format.
   private static func share(_ files: inout ImageSettings?, with other: ImageSettings) {
     guard let own = files?.encodings, own != other.encodings, !own.contains(where: \.isLossless) else { return }
     files?.otherFormats.append(.png)
   }
 
-  /// The same jobs, some of them with the images that exist.
+  /// The same jobs, some of them with images that already exist.
   ///
   /// - Parameters:
   ///   - list: The jobs.
-  ///   - images: By a job's identity, the image that it has instead.
+  ///   - images: By a job's identity, the image to use instead.
   init(_ list: JobList, keeping images: [JobID: OtherImages.Image]) {
     jobs = list.jobs
     files = list.files
     ids.reserveCapacity(list.count)
     groups.reserveCapacity(list.count)
     firsts.reserveCapacity(list.count)
-    // Only what is used counts, in order of first use.
+    // Only used ingredients count, in order of first use.
     var ingredients: [JobIngredients] = []
     var known: [JobIngredients: Int32] = [:]
     var firstIDs: [JobID: Int32] = [:]
@@ -115,11 +115,11 @@ public struct JobList {
     batches = Self.batches(ingredients)
   }
 
-  /// The same jobs without some, numbered again.
+  /// The same jobs without some of them, with new numbers.
   ///
   /// - Parameters:
   ///   - list: The jobs.
-  ///   - left: The identities of those that are left out.
+  ///   - left: The identities of the jobs to leave out.
   init(_ list: JobList, without left: Set<JobID>) {
     let all = list.ids
     jobs = AnySequence { [jobs = list.jobs] in
@@ -137,10 +137,10 @@ public struct JobList {
       }
     }
     var kept: [Int32: Int32] = [:]
-    // Only what is used counts, in order of first use.
+    // Only used ingredients count, in order of first use.
     var used: [Int32: Int32] = [:]
     for index in list.ids.indices where !left.contains(list.ids[index]) {
-      // All jobs with an identity stay or go together, so the first one stays the first.
+      // All jobs with an identity stay or go together, so the first one stays the first one.
       let new = Int32(ids.count)
       if list.isFirst(index) { kept[Int32(index)] = new }
       firsts.append(kept[list.firsts[index]] ?? new)
@@ -155,15 +155,15 @@ public struct JobList {
     batches = Self.batches(ingredients)
   }
 
-  /// How many jobs there are; equal ones count each.
+  /// The number of jobs; equal jobs are counted separately.
   public var count: Int { ids.count }
 
-  /// What the job at an index is made from.
+  /// The ingredients of the job at an index.
   public func ingredients(at index: Int) -> JobIngredients { ingredients[Int(groups[index])] }
 
-  /// The files that some of the images are kept in.
+  /// The files in which some of the images are kept.
   ///
-  /// - Parameter isWanted: Whether an image is one of them.
+  /// - Parameter isWanted: Whether to include an image.
   /// - Returns: The encodings by identity.
   public func encodings(_ isWanted: (JobID) -> Bool) -> [JobID: [ImageEncoding]] {
     var encodings: [JobID: [ImageEncoding]] = [:]
@@ -173,10 +173,10 @@ public struct JobList {
     return encodings
   }
 
-  /// Whether some job has a pattern for the name of its image.
+  /// Whether a job has a pattern for the name of its image.
   var hasFileNames: Bool { files.values.contains { !$0.fileName.isEmpty } }
 
-  /// Whether some job says how its image is kept.
+  /// Whether a job has its own settings for files.
   var hasOwnFiles: Bool { !files.isEmpty }
 
   /// The batch of work that a job belongs to.
@@ -185,7 +185,7 @@ public struct JobList {
   /// Whether this is the first job with its identity, which makes the image.
   func isFirst(_ index: Int) -> Bool { Int(firsts[index]) == index }
 
-  /// Every job with its identity, in order; made one by one, since an array of them would fill the memory.
+  /// Every job with its identity, in order; made one at a time, since an array of them would fill the memory.
   var identified: some Sequence<IdentifiedJob> {
     jobs.enumerated().lazy.map { index, job in identified(job, at: index) }
   }
@@ -201,7 +201,7 @@ public struct JobList {
     return IdentifiedJob(id: ids[index], job: job, ingredients: ingredients(at: index))
   }
 
-  /// An engine with the precisions that these jobs run in; several are joined: `bf16, fp32`.
+  /// An engine with the precisions in which these jobs run; several are joined: `bf16, fp32`.
   func engine(_ engine: EngineDescription) -> EngineDescription {
     var engine = engine
     var precisions: [String] = []
@@ -217,7 +217,7 @@ public struct JobList {
 struct LongText: InputFailure, CustomStringConvertible {
   let description: String
 
-  /// What is wrong with a job; nil for a job whose text fits.
+  /// Describes the problem of a job; nil for a job whose text fits.
   init?(_ job: Job) {
     let isJPEG = job.settings.encodings.contains { if case .jpeg = $0 { true } else { false } }
     guard isJPEG else { return nil }
@@ -229,12 +229,12 @@ struct LongText: InputFailure, CustomStringConvertible {
     // The settings follow the prompts.
     guard count > PictureFile.longestJPEGText - 2000 else { return nil }
     description =
-      "job \(job.index): the prompts have \(count) characters, and a JPEG file has room for \(PictureFile.longestJPEGText - 2000); "
+      "job \(job.index): the prompts have \(count) characters, and a JPEG file can contain at most \(PictureFile.longestJPEGText - 2000); "
       + "use format: png or webp"
   }
 }
 
-/// Finds what jobs are made from, and looks at each model once.
+/// Finds the ingredients of jobs, and looks at each model once.
 private struct IngredientsLookup {
   /// What was found, each once, in order of first use.
   private(set) var found: [JobIngredients] = []
@@ -244,7 +244,7 @@ private struct IngredientsLookup {
   private var known: [ImageSettings.IngredientsKey: Int32] = [:]
   private var failures: [any InputFailure] = []
 
-  /// Keys hold prompts, of which a plan may have as many as jobs.
+  /// Keys contain prompts, and a plan may have as many prompts as jobs.
   private static let limit = 10_000
 
   init(stopRequest: @escaping () -> StopReason?, ingredients: @escaping (ImageSettings) throws -> JobIngredients) {
@@ -252,7 +252,7 @@ private struct IngredientsLookup {
     self.ingredients = ingredients
   }
 
-  /// The index in `found` of what a job is made from; nil if that failed, which `finish` reports.
+  /// The index in `found` of a job's ingredients; nil after an error, which `finish` reports.
   mutating func group(_ settings: ImageSettings) throws -> Int32? {
     let key = settings.ingredientsKey
     if let group = known[key] { return group }
@@ -274,6 +274,6 @@ private struct IngredientsLookup {
     return group
   }
 
-  /// Throws what failed, all of it at once.
+  /// Throws all errors at once.
   func finish() throws { if !failures.isEmpty { throw InputFailures(failures) } }
 }

@@ -1,14 +1,14 @@
 import Foundation
 import Settings
 
-/// What a run does with images that exist already, but were made with another instruction set or precision: the jobs are the
-/// same, the bytes are not, and so the identities differ.
+/// What a run does with images that exist already but were made with another instruction set or precision: the jobs are the
+/// same, but the bytes differ, so the identities differ.
 public enum OtherImagePolicy: Sendable {
-  /// The run ends before anything is written, unless the recipe itself names another precision.
+  /// The run stops before it writes anything, except where the recipe itself names another precision.
   case refuse
-  /// They are kept, and the plan records what they were made with.
+  /// The images are kept, and the plan notes what they were made with.
   case keep
-  /// They stay on the disk, and the jobs are done again.
+  /// The images stay on the disk, and the jobs are done again.
   case remake
 }
 
@@ -17,7 +17,7 @@ struct OtherImages {
   /// An image that was made with something else.
   struct Image {
     let id: JobID
-    /// What the job was made from then.
+    /// What the job was made from at that time.
     let ingredients: JobIngredients
     /// Whether the recipe's own precision is the reason.
     let isAskedFor: Bool
@@ -25,7 +25,7 @@ struct OtherImages {
 
   /// By the identity that the job has now.
   private(set) var images: [JobID: Image] = [:]
-  /// What computes now, and what computed then, for the messages.
+  /// What this run computes with, and what computed these images, for messages.
   private var now: Set<String> = []
   private var then: Set<String> = []
 
@@ -56,7 +56,7 @@ struct OtherImages {
         guard !asked.contains(id), let noted = index.images[id], access(folder.file(noted.file), F_OK) == 0 else {
           continue
         }
-        // Of several, the latest.
+        // If there are several, the latest counts.
         if let best, best.line > noted.line { continue }
         let isAskedFor = kind.precision != current.precision && planned.job.settings.precision != .auto
         best = (Image(id: id, ingredients: ingredients, isAskedFor: isAskedFor), noted.line)
@@ -68,7 +68,7 @@ struct OtherImages {
     }
   }
 
-  /// How many of the images the recipe does not ask to be made again.
+  /// How many of the images would be made again although the recipe does not ask for it.
   var countUnasked: Int { images.values.count { !$0.isAskedFor } }
 
   /// What was found, in words.
@@ -99,8 +99,8 @@ struct OtherImages {
     return kinds.sorted { ($0.isa, $0.precision) < ($1.isa, $1.precision) }
   }
 
-  /// The value of a member of a line's identity, found without parsing the rest. Quotation marks inside texts are escaped,
-  /// so the key is a key.
+  /// The value of a member of a line's identity, found without parsing the rest. Quotation marks in texts are escaped, so a
+  /// match is always a key.
   private static func text(of key: String, in line: [UInt8]) -> String? {
     let mark = Array("\"\(key)\":\"".utf8)
     return line.withUnsafeBytes { bytes in
@@ -124,7 +124,7 @@ extension JobList {
   /// - Returns: nil if there are none.
   /// - Throws: `RunError.notRead`.
   func otherImages(in folder: RunFolder) throws -> OtherImages? {
-    // Most runs continue with the plan that is there.
+    // Most runs continue with the existing plan.
     if (try? PlanFile.hasIDs(ids, in: folder)) == true { return nil }
     let images = try OtherImages(identified, JournalReader(folder, try JournalIndex(folder)), in: folder)
     return images.images.isEmpty ? nil : images
@@ -137,14 +137,14 @@ extension JobList {
   ///   - policy: What to do with images that were made with something else.
   ///   - report: Receives what was found, if the images are kept or made again.
   /// - Returns: The same jobs, some of them with the images that exist.
-  /// - Throws: `RunError.otherImages` if they would be made again and nobody asked for that.
+  /// - Throws: `RunError.otherImages` if images would be made again and no option asks for it.
   public func settled(
     in folder: RunFolder, _ policy: OtherImagePolicy, report: (String) -> Void = { _ in }
   ) throws -> JobList {
     guard let others = try otherImages(in: folder) else { return self }
     switch policy {
     case .keep:
-      report("\(others.description); they are kept as they are")
+      report("\(others.description); they are kept")
       return JobList(self, keeping: others.images)
     case .refuse where others.countUnasked > 0:
       throw RunError.otherImages(path: folder.path, problem: others.description)

@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Text
 
-/// What concerns a run as a whole.
+/// The facts about a run as a whole.
 public struct RunDetails: Hashable, Sendable {
   /// The recipe as the manifest shows it.
   public var recipe: JSONValue
@@ -11,11 +11,11 @@ public struct RunDetails: Hashable, Sendable {
   public var engine: EngineDescription
 }
 
-/// `plan.jsonl`: the jobs as they were planned when the run started, one a line, identity first.
+/// `plan.jsonl`: the jobs as they were planned when the run started, one per line, identity first.
 ///
-/// The first line also has `recipe` and `engine`. A line has `ingredients` if they differ from those of the line before.
+/// The first line also has `recipe` and `engine`. A line has `ingredients` if they differ from those of the previous line.
 public enum PlanFile {
-  /// Writes the plan; an equal file stays untouched.
+  /// Writes the plan; a file with equal bytes stays unchanged.
   ///
   /// - Parameters:
   ///   - jobs: Every job, in order.
@@ -42,14 +42,14 @@ public enum PlanFile {
     try lines.writer.flush(file.write)
   }
 
-  /// Writes seeds, recipe and plan of a run that does not begin yet, so that all shards work on them. A plan that exists is
-  /// replaced.
+  /// Writes seeds, recipe and plan of a run that does not start yet, so that all shards work with them. Replaces an existing
+  /// plan.
   ///
   /// - Parameters:
   ///   - plan: What the run will do.
-  ///   - seeds: What was drawn for it.
-  ///   - engine: Makes the images.
-  ///   - folder: The run folder, whose lock is held meanwhile.
+  ///   - seeds: The seeds that were drawn for it.
+  ///   - engine: The engine that will make the images.
+  ///   - folder: The run folder, whose lock is held.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
   public static func freeze(
@@ -68,12 +68,12 @@ public enum PlanFile {
     try write(plan.jobs, details, to: folder, on: disk)
   }
 
-  /// Writes the plan unless there is one, which must have the same jobs.
+  /// Writes the plan if there is none; otherwise, checks that it has the same jobs.
   ///
   /// - Parameters:
   ///   - jobs: Every job, in order.
   ///   - details: Recipe and engine.
-  ///   - folder: The run, which other shards may be working in.
+  ///   - folder: The run, in which other shards may be working.
   ///   - disk: The disk.
   /// - Throws: `RunError`; `otherPlan` if the folder's plan has other jobs.
   static func settle(
@@ -99,7 +99,7 @@ public enum PlanFile {
     throw RunError.otherPlan(path: folder.path, problem: try describe(jobs, differingAt: index, from: folder))
   }
 
-  /// The first job that asks for other files than the folder's plan; nil if there is none.
+  /// The first job that asks for other files than the folder's plan does; nil if there is none.
   private static func otherFiles(_ jobs: JobList, in folder: RunFolder) throws -> Int? {
     var isDefault = !jobs.hasOwnFiles
     try forEachLine(in: folder) { _, line in isDefault = isDefault && !PlannedFiles.isMarked(line) }
@@ -117,7 +117,7 @@ public enum PlanFile {
     }?.offset
   }
 
-  /// How a job differs from the one that the folder's plan has at its index.
+  /// How a job differs from the job with the same index in the folder's plan.
   private static func describe(
     _ jobs: JobList, differingAt index: Int, from folder: RunFolder
   ) throws -> String {
@@ -134,10 +134,10 @@ public enum PlanFile {
     return "its job \(index) differs in " + changes.map(\.text).joined(separator: ", ") + advice
   }
 
-  /// Takes jobs out of a plan, and numbers the others again.
+  /// Removes jobs from a plan, and gives the others new numbers.
   ///
   /// - Parameters:
-  ///   - left: The identities of those to take out.
+  ///   - left: The identities of the jobs to remove.
   ///   - folder: The run, whose lock is held.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
@@ -160,11 +160,11 @@ public enum PlanFile {
 
   // MARK: Reading
 
-  /// Calls `body` with the index and the identity of each job, without reading the rest of its line.
+  /// Calls `body` with the index and the identity of each job, without reading the rest of the line.
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - body: Takes the job's index in the plan, its identity, and the files that it asks for.
+  ///   - body: Receives the job's index in the plan, its identity, and the files that it asks for.
   /// - Throws: `RunError`, or what `body` throws.
   static func forEachID(
     in folder: RunFolder, _ body: (_ index: Int, JobID, [ImageEncoding]) throws -> Void
@@ -179,7 +179,7 @@ public enum PlanFile {
     }
   }
 
-  /// Whether the plan of a folder has jobs with just these identities, in this order.
+  /// Whether the plan of a folder has jobs with exactly these identities, in this order.
   static func hasIDs(_ ids: [JobID], in folder: RunFolder) throws -> Bool {
     var count = 0
     var isEqual = true
@@ -190,10 +190,10 @@ public enum PlanFile {
     return isEqual && count == ids.count
   }
 
-  /// Reads the plan back.
+  /// Reads the plan.
   ///
   /// - Parameter folder: The run.
-  /// - Returns: Every job; recipe and engine, but for a plan without jobs.
+  /// - Returns: Every job; the recipe and the engine, unless the plan has no jobs.
   /// - Throws: `RunError`.
   public static func read(_ folder: RunFolder) throws -> (details: RunDetails?, jobs: [IdentifiedJob]) {
     var jobs: [IdentifiedJob] = []
@@ -205,11 +205,11 @@ public enum PlanFile {
     return (details, jobs)
   }
 
-  /// Reads the plan back, one job at a time.
+  /// Reads the plan, one job at a time.
   ///
   /// - Parameters:
   ///   - folder: The run.
-  ///   - body: Takes each job; with the first recipe and engine.
+  ///   - body: Receives each job; the first one together with recipe and engine.
   /// - Throws: `RunError`, or what `body` throws.
   public static func forEachJob(
     in folder: RunFolder, _ body: (_ job: IdentifiedJob, _ details: RunDetails?) throws -> Void
@@ -223,8 +223,8 @@ public enum PlanFile {
     }
   }
 
-  /// Whether the first job of a plan belongs to a night, and so all do but for included cells, which come last. A plan that
-  /// cannot be read has none.
+  /// Whether the first job of a plan belongs to a night. Then all jobs do, except included cells, which come last. A plan that
+  /// cannot be read has no nights.
   static func hasNights(_ folder: RunFolder) -> Bool {
     var isNightly = false
     try? forEachJob(in: folder) { planned, _ in
@@ -246,7 +246,7 @@ public enum PlanFile {
     } catch RunError.notRead(folder.plan, let code) where code == ENOENT {
       throw RunError.noRun(path: folder.path)
     }
-    // A nightly series may have forgotten all of its images.
+    // All images of a nightly series may be forgotten.
     if number == 0, access(folder.forgotten, F_OK) != 0 {
       throw RunError.damaged(path: folder.plan, problem: "it has no jobs; run the recipe again to rewrite it")
     }
@@ -257,13 +257,13 @@ public enum PlanFile {
   }
 }
 
-/// Finds out which files the jobs of a plan ask for; most lines say nothing about that, and are not read.
+/// Finds the files that the jobs of a plan ask for; most lines say nothing about files, and are not parsed.
 private enum PlannedFiles {
   private static let marks = SettingRow.ofFiles.map { Array("\"\($0.key)\":".utf8) }
 
-  /// The files that a line asks for; nil for a line that is damaged.
+  /// The files that a line asks for; nil for a damaged line.
   ///
-  /// Quotation marks inside texts are escaped, so that a mark is a member's name.
+  /// Quotation marks in texts are escaped, so a match is always a member's name.
   static func encodings(_ line: UnsafeBufferPointer<UInt8>) -> [ImageEncoding]? {
     isMarked(line) ? PlanReader.settings(line)?.encodings : [.png]
   }
@@ -301,9 +301,9 @@ private struct PlanWriter {
       writer.key("axes")
       writer.axes(job.axes)
       writer.key("parameters")
-      parameters.write(SeedText.Places(seed: job.settings.seed), of: sequence.group, to: &writer) { places, writer in
+      parameters.write(SeedText.Slots(seed: job.settings.seed), of: sequence.group, to: &writer) { slots, writer in
         var settings = job.settings
-        settings.seed = places.seed
+        settings.seed = slots.seed
         settings.writePlanned(to: &writer)
       }
       if ingredients != last {

@@ -2,21 +2,21 @@ import Foundation
 import JSON
 import Settings
 
-/// Reads the lines of a plan one after the other; what a line has in common with the one before is not read again.
+/// Reads the lines of a plan in order; what a line has in common with the previous line is not parsed again.
 struct PlanReader {
   private var ingredients: JobIngredients?
   /// The ingredients that were read, by their text.
   private var known: [[UInt8]: JobIngredients] = [:]
   private var parameters = PlannedSettings()
 
-  /// Models and adapters of a plan are few, but each may have a text of its own.
+  /// A plan has few models and adapters, but each job may have its own text.
   private static let limit = 1000
 
   /// Reads the next line.
   ///
   /// - Parameter line: The line without its line feed.
-  /// - Returns: The job; recipe and engine, if the line has them.
-  /// - Throws: `JSONError` or `DecodingError` for a line that is no job.
+  /// - Returns: The job; the recipe and the engine, if the line has them.
+  /// - Throws: `JSONError` or `DecodingError` for a line that is not a job.
   mutating func read(_ line: UnsafeBufferPointer<UInt8>) throws -> (IdentifiedJob, RunDetails?) {
     var (id, index, axes, settings): (JobID?, Int?, [AxisPosition]?, ImageSettings?)
     var (ingredientsText, engineText, recipe): ([UInt8]?, [UInt8]?, JSONValue?)
@@ -76,10 +76,10 @@ struct PlanReader {
   }
 }
 
-/// Reads settings as plans hold them. A text that differs from the last one in the seed alone is compared, not parsed.
+/// Reads settings as plans store them. A text that differs from the previous one only in the seed is compared, not parsed.
 private struct PlannedSettings {
   private var last: ImageSettings?
-  /// The last text, before and after the digits of its seed.
+  /// The previous text, before and after the digits of its seed.
   private var (before, after): ([UInt8], [UInt8]) = ([], [])
 
   /// Reads an object at the cursor.
@@ -105,7 +105,7 @@ private struct PlannedSettings {
     return settings
   }
 
-  /// The settings at the cursor if only their seed differs from that of the last ones.
+  /// The settings at the cursor if only their seed differs from the previous ones.
   private mutating func readAlike(
     _ cursor: inout JSONCursor, in line: UnsafeBufferPointer<UInt8>
   ) -> ImageSettings? {

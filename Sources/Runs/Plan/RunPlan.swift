@@ -1,12 +1,12 @@
 import JSON
 
-/// What a run carries out, and what its folder keeps of the recipe.
+/// What a run does, and what its folder stores of the recipe.
 public struct RunPlan {
   /// The jobs in written order.
   public let jobs: JobList
   /// The recipe as the manifest shows it: an object.
   public let recipe: JSONValue
-  /// The effective recipe, for `recipe.yaml`; nil leaves that file alone.
+  /// The effective recipe, for `recipe.yaml`; if nil, that file does not change.
   public let recipeText: String?
 
   /// A plan.

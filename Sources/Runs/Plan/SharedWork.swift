@@ -5,35 +5,35 @@ import Text
 
 /// What the images of a plan have in common, and the order in which it is computed once.
 ///
-/// Two images are the same up to the first thing that differs and takes effect: another VAE takes effect when the latent is
-/// decoded, hires fix after the first pass, an edited prompt at a call of the network. Up to there one of them is sampled, and
-/// the others continue from its state, to the same bytes as if each were made alone.
+/// Two images are the same up to the first difference that takes effect: another VAE takes effect when the latent is decoded,
+/// hires fix after the first pass, an edited prompt at a call of the network. One of the images is sampled up to there, and the
+/// others continue from its state. Their bytes are the same as if each were made alone.
 public struct SharedWork {
-  /// A point from which on images differ: the state there is kept for the later ones.
+  /// A point from which images differ: the state at this point is kept for the later ones.
   struct Point: Hashable {
     /// Equal for all images that have the state in common.
     let number: Int
-    /// Up to where they are the same.
+    /// The position up to which they are the same.
     let position: ImagePosition
   }
 
-  /// The jobs to do, batch after batch; within a batch those that have most in common follow each other.
+  /// The jobs to do, one batch after the other; in a batch, jobs that have much in common follow each other.
   private(set) var order: [Int] = []
-  /// All jobs that make images, those that have something in common together even if their batches differ.
+  /// All jobs that make images; those that have something in common are neighbours, even if their batches differ.
   private(set) var siblings: [Int] = []
-  /// The points that a job's image goes through, in order; none for most jobs.
+  /// The points that a job's image passes, in order; most jobs have none.
   private var points: [Int: [Point]] = [:]
-  /// By number of a point, how many of the jobs to do go through it.
+  /// By the number of a point: how many of the jobs to do pass it.
   private(set) var uses: [Int] = []
 
   /// Finds what jobs have in common.
   ///
   /// - Parameters:
   ///   - jobs: All jobs, in written order.
-  ///   - work: The indices of those that make images, batch after batch.
-  ///   - isWanted: Chooses those to do. The others count too: an earlier run may have left their states.
+  ///   - work: The indices of the jobs that make images, one batch after the other.
+  ///   - isWanted: Chooses the jobs to do. The others count too: an earlier run may have left their states.
   ///   - batch: The batch of a job.
-  ///   - ingredients: What a job is made from.
+  ///   - ingredients: The ingredients of a job.
   ///   - changes: What takes effect during a job's passes; nil if its states cannot be shared.
   public init(
     _ jobs: some Sequence<Job>, _ work: [Int], where isWanted: (Int) -> Bool = { _ in true }, batch: (Int) -> Int,
@@ -57,21 +57,21 @@ public struct SharedWork {
     }
   }
 
-  /// The points that the image of a job goes through, in order.
+  /// The points that the image of a job passes, in order.
   func points(_ index: Int) -> [Point] { points[index] ?? [] }
 
   /// Whether no two images have anything in common.
   var isEmpty: Bool { points.isEmpty }
 
-  /// By job, the position at which its image starts, because an earlier image in the order reached it.
+  /// By job, the position at which its image starts, because an image that comes before it reached this position.
   public var starts: [Int: ImagePosition] { starts(of: order, known: []) }
 
-  /// By job, the position at which its image starts, because an earlier image reached it.
+  /// By job, the position at which its image starts, because an earlier image reached this position.
   ///
   /// - Parameters:
   ///   - jobs: Jobs in their order.
-  ///   - known: The numbers of the points whose states are there already.
-  /// - Returns: The positions; none for images that begin with noise.
+  ///   - known: The numbers of the points whose states exist already.
+  /// - Returns: The positions; none for images that start from noise.
   func starts(of jobs: [Int], known: Set<Int>) -> [Int: ImagePosition] {
     if isEmpty { return [:] }
     var made = known
@@ -86,9 +86,9 @@ public struct SharedWork {
 
   // MARK: Finding them
 
-  /// Sorts the jobs that begin alike by where they start to differ, and notes these points.
+  /// Sorts the jobs with the same beginning by where they start to differ, and notes these points.
   ///
-  /// - Returns: The rank of each job in an order in which those that differ late follow each other.
+  /// - Returns: The rank of each job in an order in which jobs that differ late are neighbours.
   private mutating func part(_ work: [Int], _ beginnings: Beginnings, _ paths: [Int: [Link]]) -> [Int] {
     var ranks = Array(repeating: 0, count: (work.max() ?? -1) + 1)
     var next = 0
@@ -104,9 +104,9 @@ public struct SharedWork {
         rank([job])
         continue
       }
-      // The first member of a group brings the others along.
+      // The first member of a group represents the whole group.
       guard let group = groups.removeValue(forKey: key) else { continue }
-      // A stack instead of recursion: a prompt that alternates has a link for each call.
+      // A stack instead of recursion: a prompt that alternates has one link for each call.
       var stack = [(jobs: group, depth: 0)]
       while let (jobs, depth) = stack.popLast() {
         let groups = Self.groups(jobs) { paths[$0]?.dropFirst(depth).first }
@@ -122,14 +122,14 @@ public struct SharedWork {
     return ranks
   }
 
-  /// Jobs that were the same up to here split into these groups.
+  /// Jobs that were the same up to here are divided into these groups.
   private mutating func notePoints(_ groups: [[Int]], _ depth: Int, _ paths: [Int: [Link]]) {
     func position(_ group: [Int]) -> ImagePosition { paths[group[0]]?[depth].position ?? .decoding }
     for place in Set(groups.map(position)).sorted() where place > .call(0) {
       let sharing = groups.filter { position($0) >= place }
       guard sharing.count > 1 else { continue }
       let jobs = Array(sharing.joined())
-      // Jobs that split twice at one call have a point there already.
+      // Jobs that divide twice at one call have a point there already.
       if points[jobs[0]]?.last?.position == place { continue }
       let point = Point(number: uses.count, position: place)
       uses.append(0)
@@ -137,7 +137,7 @@ public struct SharedWork {
     }
   }
 
-  /// Groups in the order in which their first members come.
+  /// The groups, in the order of their first members.
   private static func groups<Key: Hashable>(_ jobs: [Int], by key: (Int) -> Key) -> [[Int]] {
     var numbers: [Key: Int] = [:]
     var groups: [[Int]] = []
@@ -154,9 +154,9 @@ public struct SharedWork {
   }
 }
 
-/// The jobs of a plan by what holds from the initial noise on. Cheap, since plans of a million jobs are looked at.
+/// The jobs of a plan by everything that counts from the initial noise on. Fast, since plans may have a million jobs.
 private struct Beginnings {
-  /// By job, a digest of everything that takes effect at the start; nil for those that have nothing in common with others.
+  /// By job, a digest of everything that takes effect at the start; nil for jobs that have nothing in common with others.
   private var keys: [Int?] = []
   private(set) var isEmpty = true
 
@@ -181,7 +181,7 @@ private struct Beginnings {
     }
     let sorted = work.map { prompts[$0] }.sorted()
     let repeated = Set(zip(sorted, sorted.dropFirst()).lazy.filter { $0 == $1 }.map(\.0))
-    // Without editing, other prompts are other images from the first call on.
+    // Without prompt editing, different prompts give different images from the first call on.
     if repeated.isEmpty, edited.isEmpty { return }
     keys = Array(repeating: nil, count: isWanted.count)
     for index in work {
@@ -209,10 +209,10 @@ private struct Beginnings {
   }
 }
 
-/// One thing that decides an image, and where it takes effect.
+/// One thing that determines an image, and where it takes effect.
 private struct Link: Hashable {
   let position: ImagePosition
-  /// A digest of it. If two things had one digest by chance, states would still not be confused: see `SharedStateKey`.
+  /// A digest of it. Even if two things had the same digest by chance, states would not be confused: see `SharedStateKey`.
   let digest: Int
 
   private init(_ position: ImagePosition, _ value: some Hashable) {
@@ -222,7 +222,7 @@ private struct Link: Hashable {
     digest = hasher.finalize()
   }
 
-  /// Everything that decides an image, in the order in which it takes effect.
+  /// Everything that determines an image, in the order in which it takes effect.
   static func path(_ settings: ImageSettings, _ ingredients: JobIngredients, _ changes: [CallChange]) -> [Link] {
     var path = [Link(.call(0), JobStage(settings, ingredients, upTo: .firstPass))]
     path += changes.filter { !$0.isInSecondPass }.map { Link($0.position, $0.text) }
@@ -253,13 +253,13 @@ private struct JobStage: Hashable {
 }
 
 extension JobID {
-  /// Names the state that images have in common up to a position: the SHA-256 of everything that took effect before.
+  /// Names the state that images have in common up to a position: the SHA-256 of everything that took effect before it.
   ///
   /// - Parameters:
   ///   - settings: The settings of any of the jobs.
-  ///   - ingredients: What it is made from.
+  ///   - ingredients: The ingredients of this job.
   ///   - changes: What takes effect during its passes.
-  ///   - position: Up to where they are the same.
+  ///   - position: The position up to which they are the same.
   init(
     sharedBy settings: ImageSettings, _ ingredients: JobIngredients, _ changes: [CallChange],
     upTo position: ImagePosition

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file that exists completely or not at all, at any time and after a power cut.
+/// A file that is either complete or absent at any time, even after a power cut.
 ///
 /// Temporary file in the same folder -> write -> fsync -> close -> rename -> fsync of the folder.
 package enum AtomicFile {
@@ -15,10 +15,10 @@ package enum AtomicFile {
   ///
   /// - Parameters:
   ///   - bytes: All of the file.
-  ///   - path: The file; one that is there is replaced.
+  ///   - path: The file; an existing file is replaced.
   ///   - disk: The disk.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `RunError.notWritten`; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`; then the file at `path` is either unchanged or complete.
   @discardableResult
   package static func write(_ bytes: [UInt8], to path: String, on disk: Disk) throws -> FileMark {
     try write(to: path, on: disk) { file in try file.write(bytes) }
@@ -27,13 +27,13 @@ package enum AtomicFile {
   /// Writes a file from the pieces that `body` writes.
   ///
   /// - Parameters:
-  ///   - path: The file; one that is there is replaced, unless it holds the same bytes and `keepsEqual` is set.
+  ///   - path: The file; an existing file is replaced, unless it has the same bytes and `keepsEqual` is set.
   ///   - disk: The disk.
-  ///   - keepsEqual: Whether an equal file stays untouched.
-  ///   - isDurable: Whether the file survives a power cut once this returns.
+  ///   - keepsEqual: Whether a file with equal bytes stays unchanged.
+  ///   - isDurable: Whether the file survives a power cut after this returns.
   ///   - body: Writes the pieces.
   /// - Returns: Size and time of the file, as the journal notes them.
-  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was, or whole.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; then the file at `path` is either unchanged or complete.
   @discardableResult
   package static func write(
     to path: String, on disk: Disk, keepsEqual: Bool = false, isDurable: Bool = true,
@@ -62,7 +62,7 @@ package enum AtomicFile {
     return mark
   }
 
-  /// Writes a file unless it exists already. Of several processes, also on several machines, the first wins.
+  /// Writes a file unless it exists already. If several processes do this, also on several machines, the first one wins.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -78,16 +78,16 @@ package enum AtomicFile {
     try file.begin(with: nil)
     try body(Pieces { try file.write($0) })
     _ = try file.finish(isDurable: true)
-    // A second name fails if the name is taken, on network file systems too, which `rename` would not.
+    // A link fails if the name exists already, also on network file systems; `rename` does not fail then.
     let isFirst = try disk.link(file.path, to: path)
     try disk.synchroniseFolder((path as NSString).deletingLastPathComponent)
     return isFirst
   }
 
-  /// The names of all that is in a folder, in no order.
+  /// The names of everything in a folder, in no order.
   package static func names(in folder: String) throws(RunError) -> [String] { try names(in: folder) { _ in true } }
 
-  /// The names of the folders in a folder, in no order; none if it cannot be read.
+  /// The names of the folders in a folder, in no order; empty if it cannot be read.
   static func folders(in folder: String) -> [String] {
     let found = try? names(in: folder) { $0 == DT_DIR || $0 == DT_UNKNOWN || $0 == DT_LNK }
     return (found ?? []).filter { name in
@@ -125,7 +125,7 @@ private final class NewFile {
     self.disk = disk
   }
 
-  /// Makes the file unless it is there, beginning with the bytes that the one to replace has too.
+  /// Creates the file if it does not exist, with the first bytes that it has in common with the file to replace.
   func begin(with known: KnownPart?) throws {
     if isBegun { return }
     repeat {
@@ -144,7 +144,7 @@ private final class NewFile {
     if let descriptor { try disk.write(bytes, to: descriptor, path: path) }
   }
 
-  /// Closes the file, whose bytes survive a power cut then if `isDurable` is set.
+  /// Closes the file; if `isDurable` is set, its bytes then survive a power cut.
   func finish(isDurable: Bool) throws -> FileMark {
     guard let descriptor else { throw RunError.notWritten(path: path, action: .close, code: EBADF) }
     if isDurable { try disk.synchronise(descriptor, path: path) }
@@ -154,7 +154,7 @@ private final class NewFile {
     return mark
   }
 
-  /// Closes and removes the file if it is there.
+  /// Closes and removes the file if it exists.
   func discard() {
     if let descriptor { close(descriptor) }
     descriptor = nil
@@ -166,14 +166,14 @@ private final class NewFile {
 
 /// The part of a file that equals the new content.
 ///
-/// So a run with nothing to do reads its plan, and writes nothing.
+/// So a run that has nothing to do reads its plan, and writes nothing.
 private final class KnownPart {
   private let path: String
   private let file: FileReader
   private let size: Int64
   private var count: Int64 = 0
 
-  /// The empty part of a file; nil if there is no such file.
+  /// The empty part of a file; nil if the file does not exist.
   init?(_ path: String) {
     guard let size = try? FileMark(path: path).size, let file = try? FileReader(path: path) else { return nil }
     self.path = path
@@ -181,7 +181,7 @@ private final class KnownPart {
     self.file = file
   }
 
-  /// Whether the file continues with these bytes, which then belong to the part.
+  /// Whether the file continues with these bytes; then they belong to the part.
   func goesOn(with bytes: [UInt8]) -> Bool {
     let range = count..<(count + Int64(bytes.count))
     guard range.upperBound <= size, (try? file.read(range)) == bytes else { return false }

@@ -1,9 +1,9 @@
 import Foundation
 import Text
 
-/// Every change that a run makes on the disk goes through here, one named step at a time.
+/// Every change that a run makes on the disk goes through this type, one named step at a time.
 ///
-/// Tests inject an observer that ends the process at any step or makes any step fail.
+/// Tests add an observer that ends the process at any step or makes any step fail.
 public struct Disk: Sendable {
   /// What a step does; the raw value completes "cannot ...".
   public enum Action: String, Sendable {
@@ -24,9 +24,9 @@ public struct Disk: Sendable {
   public struct Step: Hashable, Sendable {
     /// What will happen.
     public var action: Action
-    /// To which file or folder; for `rename`, what it is called afterwards.
+    /// Its file or folder; for `rename`, the new name.
     public var path: String
-    /// For `rename`, what the file is called before.
+    /// For `rename`, the old name.
     public var oldPath: String?
     /// For `write`, all bytes to write.
     public var bytes: [UInt8] = []
@@ -35,23 +35,23 @@ public struct Disk: Sendable {
   }
 
   private let beforeStep: (@Sendable (Step) throws -> Void)?
-  /// Whether others write in the same folders at the same time.
+  /// Whether other processes write in the same folders at the same time.
   let isShared: Bool
 
   /// The disk.
   ///
   /// - Parameters:
-  ///   - isShared: Whether others write in the same folders at the same time, as shards do.
-  ///   - beforeStep: Called before every step; the step does not happen if this throws.
+  ///   - isShared: Whether other processes write in the same folders at the same time, as shards do.
+  ///   - beforeStep: Called before every step; the step is not taken if this throws.
   public init(isShared: Bool = false, beforeStep: (@Sendable (Step) throws -> Void)? = nil) {
     self.isShared = isShared
     self.beforeStep = beforeStep
   }
 
-  /// The same disk for one who shares the folders with others.
+  /// The same disk for a process that shares the folders with others.
   var shared: Disk { Disk(isShared: true, beforeStep: beforeStep) }
 
-  /// Makes a folder and those above it, each durable before the next; one that exists is fine.
+  /// Creates a folder and those above it, each durable before the next; does nothing for a folder that exists.
   package func makeFolder(_ path: String) throws {
     var status = stat()
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }
@@ -60,11 +60,11 @@ public struct Disk: Sendable {
     try makeFolder(path, in: parent)
   }
 
-  /// Makes the folder of a file and those above it up to a folder that must be there: if that was taken away, nothing is made.
+  /// Creates the folder of a file and those above it, up to a folder that must exist: without that folder, nothing is created.
   ///
   /// - Parameters:
   ///   - file: The path of the file.
-  ///   - root: The folder that is not made.
+  ///   - root: The folder that must exist.
   /// - Throws: `RunError`.
   func makeFolder(ofFile file: String, below root: String) throws {
     let path = (file as NSString).deletingLastPathComponent
@@ -88,7 +88,7 @@ public struct Disk: Sendable {
     try step(.create, path) { Glibc.open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | flags, 0o666) }
   }
 
-  /// Writes all the bytes, however often the system has to be asked.
+  /// Writes all the bytes, with as many system calls as that needs.
   package func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws {
     try step(Step(action: .write, path: path, bytes: bytes, descriptor: descriptor)) {
       bytes.withUnsafeBytes { bytes in
@@ -108,13 +108,13 @@ public struct Disk: Sendable {
     try step(Step(action: .synchronise, path: path, descriptor: descriptor)) { fsync(descriptor) }
   }
 
-  /// Closes a file in any case; some file systems report a failed write only now.
+  /// Closes a file even after an error; some file systems report a failed write only now.
   package func close(_ descriptor: Int32, path: String) throws {
     var isOpen = true
     defer { if isOpen { Glibc.close(descriptor) } }
     try step(Step(action: .close, path: path, descriptor: descriptor)) {
       isOpen = false
-      // The file is closed even if that was interrupted.
+      // The file is closed even if a signal interrupted the call.
       return Glibc.close(descriptor) == 0 || errno == EINTR ? 0 : -1
     }
   }
@@ -127,31 +127,31 @@ public struct Disk: Sendable {
     try step(Step(action: .rename, path: newPath, oldPath: path)) { Glibc.rename(path, newPath) }
   }
 
-  /// Gives a file a second name, and returns whether that was free.
+  /// Gives a file a second name, and returns whether that name was free.
   func link(_ path: String, to newPath: String) throws -> Bool {
     var isFree = true
     try step(Step(action: .link, path: newPath, oldPath: path)) {
       if Glibc.link(path, newPath) == 0 { return 0 }
       if errno == EEXIST {
-        // A network may have lost the answer to a request that was carried out.
+        // A network may have lost the reply to a request that was carried out.
         var (own, other) = (stat(), stat())
         isFree =
           stat(path, &own) == 0 && stat(newPath, &other) == 0 && own.st_dev == other.st_dev
           && own.st_ino == other.st_ino
         return 0
       }
-      // Where no file can have two names, the last one wins, which is as good for equal files.
+      // Where no file can have two names, the last writer wins, which is fine for equal files.
       return errno == EPERM || errno == ENOTSUP || errno == EMLINK ? Glibc.rename(path, newPath) : -1
     }
     return isFree
   }
 
-  /// Gives a file that exists a second name that is free.
+  /// Gives an existing file a second name that is free.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - newPath: The name.
-  /// - Returns: False if there is no such file, or if it cannot have that name: on another file system, for example.
+  /// - Returns: False if there is no such file, or if it cannot have that name, for example on another file system.
   /// - Throws: What the observer throws.
   func linkExisting(_ path: String, to newPath: String) throws -> Bool {
     var isLinked = false
@@ -166,10 +166,10 @@ public struct Disk: Sendable {
     try step(.remove, path) { unlink(path) == 0 || errno == ENOENT ? 0 : -1 }
   }
 
-  /// Removes a folder with nothing in it.
+  /// Removes a folder if it is empty.
   ///
   /// - Parameter path: The folder.
-  /// - Returns: Whether it was removed; false if something is in it.
+  /// - Returns: Whether it was removed; false if the folder is not empty.
   /// - Throws: `RunError.notWritten`, or what the observer throws.
   func removeEmptyFolder(_ path: String) throws -> Bool {
     var isRemoved = false
@@ -180,7 +180,7 @@ public struct Disk: Sendable {
     return isRemoved
   }
 
-  /// Makes durable which names are in a folder.
+  /// Makes the names in a folder durable.
   package func synchroniseFolder(_ path: String) throws {
     try step(.synchroniseFolder, path) {
       let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -191,12 +191,12 @@ public struct Disk: Sendable {
     }
   }
 
-  /// Takes one step, again if a signal interrupts it.
+  /// Takes one step, and repeats it if a signal interrupts it.
   ///
   /// - Parameters:
   ///   - action: What it does.
-  ///   - path: To which file.
-  ///   - body: Does it; returns a negative number and leaves `errno` where it cannot.
+  ///   - path: Its file.
+  ///   - body: Does it; if it cannot, it returns a negative number and sets `errno`.
   /// - Returns: What `body` returned.
   /// - Throws: `RunError.notWritten`, or what the observer throws.
   @discardableResult

@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Size and time of a file, a cheap way to see that it is unchanged.
+/// Size and time of a file: a cheap way to see that it has not changed.
 package struct FileMark: Hashable {
   /// In bytes.
   package var size: Int64
@@ -18,7 +18,7 @@ package struct FileMark: Hashable {
 
   /// The mark of a file.
   ///
-  /// - Parameter path: A regular file, not a link to one.
+  /// - Parameter path: A regular file, not a link.
   /// - Throws: `RunError.notRead` with `ENOENT` if there is none.
   init(path: String) throws(RunError) {
     var status = stat()
@@ -29,7 +29,7 @@ package struct FileMark: Hashable {
 
   private init(_ status: stat) {
     size = Int64(status.st_size)
-    // Some file systems keep times beyond the year 2262, which do not fit.
+    // Some file systems store times after the year 2262, which do not fit.
     modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
   }
 }
@@ -48,7 +48,7 @@ extension FileMark {
   }
 }
 
-/// Reads a file from its beginning, a piece at a time.
+/// Reads a file from its beginning, one piece at a time.
 package final class FileReader {
   private let path: String
   private let descriptor: Int32
@@ -80,7 +80,7 @@ package final class FileReader {
     return piece
   }
 
-  /// The bytes of a stretch of the file.
+  /// The bytes in a range of the file.
   package func read(_ range: Range<Int64>) throws(RunError) -> [UInt8] {
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
@@ -100,7 +100,7 @@ package final class FileReader {
 
   // MARK: Whole files
 
-  /// All of a file.
+  /// All bytes of a file.
   package static func bytes(of path: String) throws(RunError) -> [UInt8] {
     let reader = try FileReader(path: path)
     var bytes: [UInt8] = []
@@ -126,7 +126,7 @@ package final class FileReader {
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - body: Takes where the line begins in the file, its bytes without the line feed, and whether it had one.
+  ///   - body: Receives the line's offset in the file, its bytes without the line feed, and whether it had a line feed.
   /// - Throws: `RunError.notRead`, or what `body` throws.
   static func forEachLine(
     of path: String, _ body: (_ start: Int64, _ line: UnsafeBufferPointer<UInt8>, _ isWhole: Bool) throws -> Void
@@ -137,7 +137,7 @@ package final class FileReader {
     while true {
       let piece = try reader.read()
       let isLast = piece.isEmpty
-      // A long line may span pieces; what was searched before is not searched again.
+      // A long line may be in several pieces; what was searched already is not searched again.
       var searched = rest.count
       rest += piece
       let used = try rest.withUnsafeBufferPointer { bytes in
@@ -159,7 +159,7 @@ package final class FileReader {
   }
 }
 
-/// Reads a file line by line, as the caller asks for them.
+/// Reads a file line by line, when the caller asks for the next line.
 final class LineReader {
   private let reader: FileReader
   private var piece: [UInt8] = []
@@ -188,7 +188,7 @@ final class LineReader {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-  /// Where the next line feed is; nil if there is none.
+  /// The offset of the next line feed; nil if there is none.
   fileprivate func lineFeed(from offset: Int) -> Int? {
     guard offset < count, let baseAddress, let found = memchr(baseAddress + offset, 0x0A, count - offset) else {
       return nil

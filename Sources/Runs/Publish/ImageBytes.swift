@@ -8,7 +8,7 @@ struct ImageBytes {
   let image: RGBImage
   /// The webui's text.
   let infotext: String
-  /// How many faces were restored; nil if none were looked for.
+  /// How many faces were restored; nil if the job did not look for faces.
   let faces: Int?
   /// The SHA-256 of the RGB bytes, in hexadecimal.
   let pixelsSHA256: String
@@ -20,8 +20,8 @@ struct ImageBytes {
     pixelsSHA256 = Hexadecimal.text(SHA256.hash(image.pixels))
   }
 
-  /// The bytes of a file. All that the journal notes of the image can be read from them, in case the process ends before its line
-  /// is written.
+  /// The bytes of a file. Everything that the journal notes about the image can be read from them, in case the process ends
+  /// before it writes the journal line.
   func encoded(as encoding: ImageEncoding) throws(ImagingError) -> [UInt8] {
     let note = PictureNote(pixels: pixelsSHA256, encoding: encoding.description, faces: faces)
     switch encoding {
@@ -37,15 +37,15 @@ struct ImageBytes {
     }
   }
 
-  /// The effort for lossless files, which changes their size only.
+  /// The effort for lossless files, which changes only their size.
   private static let effort = 80
 
-  /// Writes a file for each encoding, those first that keep the pixels exactly: if the process is killed in between, the others
-  /// can be made of them.
+  /// Writes a file for each encoding, lossless ones first: if the process is killed in between, the others can be made from
+  /// them.
   ///
   /// - Parameters:
   ///   - encodings: What to write.
-  ///   - name: The path without its ending, relative to the run folder.
+  ///   - name: The path without its extension, relative to the run folder.
   ///   - folder: The run.
   ///   - disk: The disk.
   /// - Returns: The files in the order of `encodings`.
@@ -89,7 +89,7 @@ package enum EncodedImage {
 }
 
 extension PictureFile {
-  /// How a run's file is encoded; nil for a JPEG or a lossy WebP of another program.
+  /// How a run's file is encoded; nil for a JPEG or a lossy WebP from another program.
   var encoding: ImageEncoding? {
     switch format {
     case .png: .png
@@ -98,7 +98,7 @@ extension PictureFile {
     }
   }
 
-  /// The SHA-256 of the RGB bytes before they were encoded; nil for a lossy file of another program.
+  /// The SHA-256 of the RGB bytes before they were encoded; nil for a lossy file from another program.
   var originalPixels: String? { isLossless ? Hexadecimal.text(SHA256.hash(image.pixels)) : note?.pixels }
 
   /// How many faces were restored.

@@ -1,11 +1,11 @@
 import Settings
 
-/// What the images of a plan are called, by the patterns of their jobs (`file_name`).
+/// The names of a plan's images, from the patterns of its jobs (`file_name`).
 ///
-/// The plan alone decides: names that would be equal, also for file systems that know no letter case, get a number behind them
-/// in the order of the jobs. So shards agree, and so does a run that continues.
+/// They depend only on the plan. Names that would be equal, also for file systems that ignore letter case, get a number at the
+/// end, in the order of the jobs. So shards agree, and so does a run that continues.
 struct ImageNames {
-  /// By index of the job, the number behind its name; most have none.
+  /// By the index of the job, the number at the end of its name; most have none.
   private var numbers: [Int: Int] = [:]
   private var patterns: [String: FileNamePattern] = [:]
 
@@ -15,7 +15,8 @@ struct ImageNames {
   /// Numbers the names of a plan that would be equal.
   init(_ jobs: JobList) {
     guard jobs.hasFileNames else { return }
-    // Names of a million jobs would not fit in memory, and two digests that are equal by chance only cost a number.
+    // The names of a million jobs would not fit in memory; if two digests are equal by chance, a name only gets a needless
+    // number.
     var taken: Set<UInt64> = []
     var repeated: [(index: Int, name: String)] = []
     for (index, planned) in jobs.identified.enumerated() where jobs.isFirst(index) {
@@ -38,12 +39,12 @@ struct ImageNames {
     FileNamePattern.folded(name).utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
-  /// The name of an image without its ending, relative to the run folder; nil for one whose job has no pattern.
+  /// The name of an image without its extension, relative to the run folder; nil for an image whose job has no pattern.
   ///
   /// - Parameters:
   ///   - planned: The job.
   ///   - index: Its index in the plan.
-  ///   - image: What the journal notes of the image.
+  ///   - image: What the journal says about the image.
   /// - Returns: The name.
   func stem(of planned: IdentifiedJob, at index: Int, _ image: () throws -> FinishedImage?) rethrows -> String? {
     guard let pattern = patterns[planned.job.settings.fileName] else { return nil }

@@ -1,11 +1,11 @@
 import Foundation
 import Settings
 
-/// Gives the files of an image other names, so that a process may end at any instant.
+/// Gives the files of an image other names, in a way that survives a kill at any time.
 ///
-/// The files get their new names beside the old ones, then the journal gets a line with the new names, then the old names go. So
-/// the journal always points at files that are there. What is left of old names after a kill is found by the next run: the
-/// same file under a name that no line has.
+/// First the files get their new names in addition to the old ones, then the journal gets a line with the new names, then the
+/// old names are removed. So the journal always names files that exist. The next run finds old names that remain after a kill:
+/// the same file with a name that no line has.
 struct ImageRenaming {
   let folder: RunFolder
   let disk: Disk
@@ -15,8 +15,8 @@ struct ImageRenaming {
   ///
   /// - Parameters:
   ///   - image: The journal's line.
-  ///   - stem: The new name without its ending.
-  /// - Returns: The new line, which is in the journal; nil if the name is taken by another file.
+  ///   - stem: The new name without its extension.
+  /// - Returns: The new line, which is in the journal; nil if another file has the name.
   /// - Throws: `RunError`.
   func rename(_ image: FinishedImage, to stem: String) throws -> FinishedImage? {
     let old = RunFolder.stem(of: image.file)
@@ -48,16 +48,16 @@ struct ImageRenaming {
     return result
   }
 
-  /// Whether no other file has the name, with any ending.
+  /// Whether no other file has the name, with any extension.
   private func isFree(_ stem: String, for image: FinishedImage) -> Bool {
     let own = Set(image.files.compactMap { FileNumber(folder.file($0.file)) })
     return ImageEncoding.endings.allSatisfy { ending in
-      // A run that was killed may have begun to give this file the name.
+      // A run that was killed may already have given this file the name.
       FileNumber(folder.file(stem + ending)).map(own.contains) ?? (access(folder.file(stem + ending), F_OK) != 0)
     }
   }
 
-  /// A thumbnail is made again if this fails.
+  /// If this fails, the thumbnail is made again later.
   private func moveThumbnail(from old: String, to stem: String) {
     let (source, target) = (
       folder.file(RunFolder.thumbnail(of: old + ".png")), folder.file(RunFolder.thumbnail(of: stem + ".png"))
@@ -74,8 +74,8 @@ struct ImageRenaming {
     while parts.count > 1, try disk.removeEmptyFolder(folder.file(parts.joined(separator: "/"))) { parts.removeLast() }
   }
 
-  /// Removes what a killed run left of old names: names of files that have another name in the journal now, and that an earlier
-  /// line of the journal has. A name that no line ever had is somebody else's.
+  /// Removes the old names that a killed run left: names of files that have another name in the journal now, and that an
+  /// earlier journal line has. A name that no line ever had belongs to somebody else.
   func removeLeftNames() throws {
     let images = journal.index.images.values
     let known = Set(images.lazy.flatMap(\.files.names))
@@ -97,7 +97,7 @@ struct ImageRenaming {
   }
 }
 
-/// What a file is, whatever its names are.
+/// Which file it is, whatever its names are.
 private struct FileNumber: Hashable {
   private let device: dev_t
   private let number: ino_t

@@ -5,23 +5,23 @@ struct Naming {
   let names: ImageNames
   let renaming: ImageRenaming
 
-  /// The name that an image should have, without its ending; nil if the one that it has is as good.
+  /// The name that an image should have, without its extension; nil if its present name is good.
   ///
   /// - Parameters:
   ///   - planned: The job.
   ///   - index: Its index in the plan.
-  ///   - file: What the image is called.
+  ///   - file: The present name of the image.
   /// - Returns: The name.
   /// - Throws: `RunError.notRead`.
   func stem(_ planned: IdentifiedJob, at index: Int, _ file: String) throws -> String? {
     if let stem = try names.stem(of: planned, at: index, { try renaming.journal.image(planned.id) }) { return stem }
-    // Without a pattern an image keeps its number when the recipe changes.
+    // Without a pattern, an image keeps its number when the recipe changes.
     return RunFolder.isDefaultName(file) ? nil : RunFolder.imageStem(planned.job, planned.id)
   }
 
   /// Gives an image that was just published its name.
   ///
-  /// A name that another file has gets the beginning of the identity behind it; a later run renames the image when the name is
+  /// If another file has the name, the beginning of the identity is added to it; a later run renames the image when the name is
   /// free.
   ///
   /// - Parameters:
@@ -40,7 +40,7 @@ struct Naming {
 }
 
 extension RunFolder {
-  /// Whether an image is called as images without a pattern are.
+  /// Whether an image has the kind of name that is used without a pattern.
   static func isDefaultName(_ file: String) -> Bool {
     let parts = file.split(separator: "/", omittingEmptySubsequences: false)
     return parts.count == 2 && RunFileName.isImage(String(parts[1]))

@@ -2,7 +2,7 @@ import Settings
 
 /// The names of the files that runs write.
 package enum RunFileName {
-  /// The files that a run folder may have directly in it, besides those of shards and further pages.
+  /// The files that a run folder may contain directly, in addition to files of shards and further pages.
   private static let fixed: Set<String> = [
     "plan.jsonl", "seeds.json", "recipe.yaml", "manifest.json", "index.html", JournalFiles.main, "trace.tsv",
     "picks.json", "profile.tsv", "progress.json", "preview.png", "contact-sheet.png", "crashes.log", "responses.jsonl",
@@ -30,8 +30,8 @@ package enum RunFileName {
   /// Whether a run folder may have a folder with this name in it.
   static func isFolderOfRun(_ name: String) -> Bool { folders.contains(name) }
 
-  /// Whether a file with this name may be anywhere in a run folder: in `images/` and `thumbs/` all are images, in `responses/`
-  /// and `outbox/` JSON documents.
+  /// Whether a file with this name may be somewhere in a run folder: all files in `images/` and `thumbs/` are images, all files
+  /// in `responses/` and `outbox/` are JSON documents.
   package static func isWritten(_ name: String) -> Bool {
     isOfRun(name) || RunFolder.hasImageEnding(name) || name.hasSuffix(".json") || name.hasSuffix(".checkpoint")
   }

@@ -2,9 +2,9 @@ import Foundation
 import JSON
 
 extension RunFolder {
-  /// Whether this program has worked in the folder, judged by the files that a run begins with.
+  /// Whether this program has worked in the folder, judged by the files with which a run begins.
   ///
-  /// However early a run was killed, one of them is there, or no other file of a run.
+  /// However early a run was killed, one of these files exists, or no file of a run exists.
   public var isRun: Bool {
     if begins("run.lock", with: ["host "]) || begins("plan.jsonl", with: [#"{"id":""#])
       || begins("manifest.json", with: ["{\n\"schema\":", "{\"schema\":"])
@@ -16,12 +16,12 @@ extension RunFolder {
     return hasSeeds && !["index.html", "manifest.json", "contact-sheet.png"].contains { access(file($0), F_OK) == 0 }
   }
 
-  /// Checks that no file gets lost if a run writes here: the folder is a run's, or has no names that runs write. And that a run
-  /// can write here, as far as that does not depend on the recipe.
+  /// Checks that no file gets lost if a run writes here: the folder belongs to a run, or contains no names that runs write.
+  /// Also checks that a run can write here, as far as that does not depend on the recipe.
   ///
   /// - Throws: `RunError.notOfRun` with the names, or `RunError.obstructed`.
   public func checkIsUsable() throws {
-    // The names first: of a run that begins at this moment, the lock is there before them.
+    // The names first: when a run begins at this moment, the lock exists before them.
     guard let names = try? AtomicFile.names(in: path) else { return }
     let foreign = names.filter(isForeign)
     if !foreign.isEmpty, !isRun { throw RunError.notOfRun(path: path, names: foreign.sorted()) }
@@ -35,7 +35,7 @@ extension RunFolder {
     guard access(plan, F_OK) == 0, isRun else { throw RunError.noRun(path: path) }
   }
 
-  /// Whether an entry of the folder keeps a run from starting here, unless the folder is a run's.
+  /// Whether an entry of the folder prevents a run from starting here, unless the folder belongs to a run.
   private func isForeign(_ name: String) -> Bool {
     // A run that was killed before its first step leaves an empty lock.
     if name == "run.lock" { return (try? FileMark(path: lock))?.size != 0 }
@@ -56,7 +56,7 @@ extension RunFolder {
     return beginnings.contains { bytes.starts(with: $0.utf8) }
   }
 
-  /// Whether there are draws for seeds as a run keeps them: an object of whole numbers.
+  /// Whether the file has draws for seeds as a run stores them: an object of whole numbers.
   private var hasSeeds: Bool {
     guard let size = try? FileMark(path: seeds).size, size < 1 << 20, let bytes = try? FileReader.bytes(of: seeds),
       case .object(let members) = bytes.withUnsafeBufferPointer({ try? JSONValue(parsing: $0) })

@@ -9,7 +9,7 @@ public struct RunFolder: Hashable, Sendable {
 
   /// The folder at a path, which need not exist.
   ///
-  /// - Parameter path: Absolute, or relative to the current folder as it is now.
+  /// - Parameter path: Absolute, or relative to the present current folder.
   public init(_ path: String) {
     let absolute = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     self.path = (absolute as NSString).standardizingPath
@@ -17,18 +17,17 @@ public struct RunFolder: Hashable, Sendable {
 
   /// The images.
   public var images: String { "\(path)/images" }
-  /// Thumbnails for `page`, each with the name of its image.
+  /// Thumbnails for `page`; each has the name of its image.
   public var thumbnails: String { "\(path)/thumbs" }
   /// The run for a browser; made from plan and journal.
   public var page: String { "\(path)/index.html" }
   /// The run and every job, for programs to read; made from plan and journal.
   public var manifest: String { "\(path)/manifest.json" }
-  /// Every job as it was planned when the run started, one a line.
+  /// Every job as it was planned when the run started, one per line.
   public var plan: String { "\(path)/plan.jsonl" }
-  /// What has been done, one line for each image that is finished and each job that failed; shards have journals of
-  /// their own beside it.
+  /// What was done: one line for each finished image and each failed job; shards have their own journals in the same folder.
   public var journal: String { "\(path)/\(JournalFiles.main)" }
-  /// All journals that there are.
+  /// All journals that exist.
   public var journals: [String] { JournalFiles(self).names.map(file) }
   /// The seeds that were drawn for -1.
   public var seeds: String { "\(path)/seeds.json" }
@@ -42,18 +41,18 @@ public struct RunFolder: Hashable, Sendable {
   public var crashes: String { "\(path)/crashes.log" }
   /// The progress of the current image; exists only during a run.
   public var progress: String { "\(path)/progress.json" }
-  /// The recipe as it took effect.
+  /// The recipe with everything that took effect.
   public var recipe: String { "\(path)/recipe.yaml" }
-  /// The answers to requests, one file for each.
+  /// The responses to requests, one file for each.
   public var responses: String { "\(path)/responses" }
-  /// Which requests were answered, one line for each answer.
+  /// Which requests have responses, one line for each response.
   public var responseRecord: String { "\(path)/responses.jsonl" }
-  /// What is still to be announced.
+  /// What still has to be announced.
   public var outbox: String { "\(path)/outbox" }
   /// Locked by the process that uses the folder.
   public var lock: String { "\(path)/run.lock" }
 
-  /// Where a file of the run is, given as the journal and the manifest name it.
+  /// The path of a file of the run, given its name in the journal and the manifest.
   public func file(_ relative: String) -> String { "\(path)/\(relative)" }
 
   /// The name of a file of the run, relative to the folder, as the journal and the manifest have it.
@@ -63,13 +62,13 @@ public struct RunFolder: Hashable, Sendable {
 
   /// The name of an image's thumbnail, relative to the folder.
   ///
-  /// - Parameter image: The image, as the journal names it.
-  /// - Returns: A PNG under `thumbs/`, whatever the image's format is.
+  /// - Parameter image: The image's name in the journal.
+  /// - Returns: The name of a PNG in `thumbs/`, for every format of the image.
   public static func thumbnail(of image: String) -> String {
     "thumbs/" + stem(of: image).dropFirst("images/".count) + ".png"
   }
 
-  /// The name of a new image without its ending: the job's index, its seed, and the first digits of its identity.
+  /// The name of a new image without its extension: the job's index, its seed, and the first digits of its identity.
   ///
   /// - Parameters:
   ///   - job: The job.
@@ -80,7 +79,8 @@ public struct RunFolder: Hashable, Sendable {
     "images/\(job.index.padded(to: 5))-\(job.settings.seed)-\(id.prefix(digits))"
   }
 
-  /// The folders in a folder of images, and those in them, as `/`-separated paths relative to it; the folder itself is empty.
+  /// The folders in a folder of images and all folders in them, as `/`-separated paths relative to it; the folder itself is the
+  /// empty path.
   ///
   /// - Parameter folder: `images/` or `thumbs/`, which need not exist.
   /// - Returns: The paths in order.
@@ -100,7 +100,7 @@ public struct RunFolder: Hashable, Sendable {
     return found
   }
 
-  /// The images in a folder and those in it.
+  /// The images in a folder and in its folders.
   ///
   /// - Parameters:
   ///   - folder: `images/`.
@@ -113,21 +113,21 @@ public struct RunFolder: Hashable, Sendable {
     }
   }
 
-  /// The name of an image's file without its ending.
+  /// The name of an image's file without its extension.
   public static func stem(of name: String) -> String {
     for ending in ImageEncoding.endings where name.hasSuffix(ending) { return String(name.dropLast(ending.count)) }
     return name
   }
 
-  /// Whether a name is that of an image's file by its ending.
+  /// Whether a name has the extension of an image file.
   static func hasImageEnding(_ name: String) -> Bool { ImageEncoding.endings.contains { name.hasSuffix($0) } }
 
-  /// The name of the file that keeps an image as it was before its faces were restored: the webui's suffix.
+  /// The name of the file that keeps an image as it was before its faces were restored: with the webui's suffix.
   static func nameBeforeFaces(_ imageName: String) -> String {
     stem(of: imageName) + beforeFaces + imageName.dropFirst(stem(of: imageName).count)
   }
 
-  /// The name without its ending of the image that a file keeps an earlier state of; of other files, their own.
+  /// For a file that keeps an earlier state of an image, the image's name without its extension; for other files, their own.
   static func stemAfterFaces(_ name: String) -> String {
     let stem = stem(of: name)
     return stem.hasSuffix(beforeFaces) ? String(stem.dropLast(beforeFaces.count)) : stem
@@ -135,24 +135,24 @@ public struct RunFolder: Hashable, Sendable {
 
   private static let beforeFaces = "-before-face-restoration"
 
-  /// Whether a name from the journal is a file in `images/` or in a folder there.
+  /// Whether a name from the journal is a file in `images/` or in one of its folders.
   static func isImageName(_ name: String) -> Bool {
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    // Neither . nor .., and no file that is being written.
+    // Not `.` or `..`, and not a file that is being written.
     return (2...FileNamePattern.depthLimit + 2).contains(parts.count) && parts[0].elementsEqual("images".utf8)
       && parts.allSatisfy { !$0.isEmpty && $0.first != UInt8(ascii: ".") && !$0.contains(0) } && hasImageEnding(name)
   }
 }
 
-/// The draws for seeds of -1, kept so that a run that is resumed or edited has the same seeds.
+/// The draws for seeds of -1; they are kept so that a run has the same seeds when it is resumed or edited.
 public enum SeedFile {
-  /// Reads what was kept.
+  /// Reads the stored draws.
   ///
   /// - Parameters:
-  ///   - type: What `write` was given.
+  ///   - type: The type that was given to `write`.
   ///   - folder: The run.
-  /// - Returns: nil if the folder keeps none.
-  /// - Throws: `RunError` for a file that cannot be read or holds something else.
+  /// - Returns: The draws; nil if the folder has none.
+  /// - Throws: `RunError` for a file that cannot be read or contains something else.
   public static func read<Seeds: Decodable>(_ type: Seeds.Type, from folder: RunFolder) throws -> Seeds? {
     do {
       return try JSONDecoder().decode(type, from: Data(FileReader.bytes(of: folder.seeds)))
@@ -169,7 +169,7 @@ public enum SeedFile {
       problem: "expected an object with a whole number from 0 on for each seed; remove it to draw new seeds")
   }
 
-  /// Keeps draws; a file that holds the same ones stays as it is.
+  /// Stores draws; a file that has the same draws stays unchanged.
   ///
   /// - Parameters:
   ///   - seeds: The draws.
@@ -182,13 +182,13 @@ public enum SeedFile {
     try AtomicFile.write(to: folder.seeds, on: disk, keepsEqual: true) { file in try file.write(bytes) }
   }
 
-  /// Keeps draws unless some are kept already: of several shards that draw at once, the first one's count.
+  /// Stores draws unless there are some already: if several shards draw at once, the first one's draws count.
   ///
   /// - Parameters:
   ///   - seeds: The draws.
-  ///   - folder: The run, which other shards may be working in.
+  ///   - folder: The run, in which other shards may be working.
   ///   - disk: The disk.
-  /// - Returns: Whether these draws are the ones that are kept now.
+  /// - Returns: Whether these draws are the stored ones.
   /// - Throws: `RunError.notWritten`, or what encoding throws.
   public static func writeFirst(_ seeds: some Encodable, to folder: RunFolder, on disk: Disk = Disk()) throws -> Bool {
     let bytes = try bytes(of: seeds)

@@ -9,7 +9,7 @@ public struct RunImages: Sendable {
   public struct Entry: Sendable {
     /// The job.
     public var job: Job
-    /// Its positions on the axes as views show them.
+    /// Its axis positions as views show them.
     public var axes: [AxisPosition]
     /// Its whole identity.
     public var id: String
@@ -23,15 +23,15 @@ public struct RunImages: Sendable {
     public var seconds: Double?
   }
 
-  /// Every job in the order of the plan, but for those that the next run leaves out.
+  /// Every job in the order of the plan, except those that the next run leaves out.
   public var entries: [Entry] = []
   /// The recipe as the manifest shows it; null for a plan without jobs.
   public var recipe = JSONValue.null
 
-  /// Looks into a run folder.
+  /// Reads a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
     let (details, jobs) = try PlanFile.read(folder)
     recipe = details?.recipe ?? .null
@@ -56,14 +56,14 @@ public struct RunImages: Sendable {
 
 /// Files that are made from other files of a run and can be made again, such as contact sheets.
 public enum DerivedFile {
-  /// Writes a file whole or not at all.
+  /// Writes a file completely, or leaves it unchanged.
   ///
   /// - Parameters:
-  ///   - path: The file; one that is there is replaced.
+  ///   - path: The file; an existing file is replaced.
   ///   - disk: The disk.
-  ///   - isDurable: Whether the file survives a power cut once this returns.
-  ///   - body: Is given a function that takes the pieces of the file.
-  /// - Throws: `RunError.notWritten`, or what `body` throws; the file at `path` is then what it was.
+  ///   - isDurable: Whether the file survives a power cut after this returns.
+  ///   - body: Receives a function that takes the pieces of the file.
+  /// - Throws: `RunError.notWritten`, or what `body` throws; then the file at `path` is unchanged.
   public static func write(
     to path: String, on disk: Disk = Disk(), isDurable: Bool = true,
     _ body: (@escaping ([UInt8]) throws -> Void) throws -> Void
@@ -71,8 +71,8 @@ public enum DerivedFile {
     try AtomicFile.write(to: path, on: disk, isDurable: isDurable) { file in try body(file.write) }
   }
 
-  /// Removes what killed processes left when they wrote these files on a disk that is shared. Errors are ignored: the next
-  /// process tries again.
+  /// Removes what killed processes left while they wrote these files on a shared disk. Errors are ignored: the next process
+  /// tries again.
   ///
   /// - Parameter paths: The files, which may be in several folders and need not exist.
   public static func removeLeftovers(of paths: [String]) {
@@ -84,7 +84,7 @@ public enum DerivedFile {
     }
   }
 
-  /// Makes a folder for such files; one that exists is fine.
+  /// Creates a folder for these files; does nothing for a folder that exists.
   ///
   /// - Parameters:
   ///   - path: The folder.
@@ -92,11 +92,11 @@ public enum DerivedFile {
   /// - Throws: `RunError.notWritten`.
   public static func makeFolder(_ path: String, on disk: Disk = Disk()) throws { try disk.makeFolder(path) }
 
-  /// Whether a file is there and no older than those it is made from.
+  /// Whether a file exists and is not older than its sources.
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - sources: What it is made from; those that are not there do not count.
+  ///   - sources: The files from which it is made; missing ones do not count.
   /// - Returns: Whether it need not be made again.
   public static func isFresh(_ path: String, comparedWith sources: [String]) -> Bool {
     guard let made = try? FileMark(path: path).modified else { return false }

@@ -3,16 +3,17 @@ import Hashing
 import Synchronization
 import Text
 
-/// The names under which files are written before they get their own, and the removal of what killed processes left of them.
+/// The names that files have while they are written, before they get their final names, and the removal of files that killed
+/// processes left.
 ///
-/// Whoever writes such a file locks it, so that others can see whether its process still lives: the system releases the lock of
-/// a process that ends, however it ends.
+/// A process that writes a temporary file locks it, so that others can see whether that process still runs: the system releases
+/// the lock when the process ends, for every reason.
 package enum TemporaryFile {
   // MARK: Names
 
-  /// The name of a file while it is written; no two processes use the same.
+  /// The name of a file while it is written; no two processes use the same name.
   ///
-  /// `.plan.jsonl.1234.tmp`; of a process that shares the folder with others, `.plan.jsonl.1234-MACHINE-TOKEN-5.shard.tmp`.
+  /// `.plan.jsonl.1234.tmp`; for a process that shares the folder, `.plan.jsonl.1234-MACHINE-TOKEN-5.shard.tmp`.
   static func name(of path: String, on disk: Disk) -> String {
     let path = path as NSString
     let (folder, name) = (path.deletingLastPathComponent, path.lastPathComponent)
@@ -22,9 +23,9 @@ package enum TemporaryFile {
     return "\(folder)/.\(name).\(getpid())-\(machine)-\(token)-\(number)\(sharedSuffix)"
   }
 
-  /// Whether a file of this name is one on its way, or what a killed process left of one.
+  /// Whether a file with this name is being written, or is what a killed process left.
   ///
-  /// Other programs have temporary files too, so what comes before the number has to be a name that this program writes.
+  /// Other programs have temporary files too, so the part before the number has to be a name that this program writes.
   static func isOne(_ name: String, of isWritten: (String) -> Bool) -> Bool {
     guard let (target, _) = parts(of: name) else { return false }
     return isWritten(target)
@@ -51,7 +52,7 @@ package enum TemporaryFile {
   private static let sharedSuffix = ".shard.tmp"
 
   /// The running system, which sees the locks of all its processes. On network file systems, locks of other machines may be
-  /// invisible, so files of other machines are judged by their age.
+  /// invisible, so the age of other machines' files decides.
   static let machine: String = {
     let boot = (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)) ?? token
     let digest = SHA256.hash(Data(boot.utf8))
@@ -65,14 +66,14 @@ package enum TemporaryFile {
   /// - Parameters:
   ///   - descriptor: The open file.
   ///   - path: Its name.
-  ///   - kind: `LOCK_EX`, or `LOCK_SH` for one that is open for reading.
-  /// - Returns: A descriptor of the same open file, which holds the lock while the other one is closed; nil if somebody who took
-  ///   the file for a leftover removed it at this instant.
+  ///   - kind: `LOCK_EX`, or `LOCK_SH` for a file that is open for reading.
+  /// - Returns: A descriptor of the same open file, which holds the lock after the other one is closed; nil if another process
+  ///   took the file for a leftover and removed it at this moment.
   /// - Throws: `RunError.notWritten` if the system has no descriptor left.
   static func lock(_ descriptor: Int32, _ path: String, _ kind: Int32 = LOCK_EX) throws(RunError) -> Int32? {
     let holder = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
     guard holder >= 0 else { throw .notWritten(path: path, action: .lock, code: errno) }
-    // Others try the lock for an instant to see whether it is free. Some file systems have no locks: age has to do there.
+    // Others try the lock for a very short time to see whether it is free. Some file systems have no locks: there, age decides.
     var tries = 0
     while uninterrupted({ flock(holder, kind | LOCK_NB) }) != 0, errno == EWOULDBLOCK, tries < 500 {
       tries += 1
@@ -91,10 +92,10 @@ package enum TemporaryFile {
 
   // MARK: Leftovers
 
-  /// Whether nobody is writing a temporary file any more.
+  /// Whether no process writes a temporary file any more.
   static func isLeftover(_ path: String) -> Bool { withLeftover(path) { true } ?? false }
 
-  /// Calls `body` if nobody is writing a temporary file any more, and keeps others from writing it meanwhile.
+  /// Calls `body` if no process writes a temporary file any more, and prevents others from writing it during the call.
   private static func withLeftover<Result>(_ path: String, _ body: () throws -> Result) rethrows -> Result? {
     guard let (_, process) = parts(of: (path as NSString).lastPathComponent) else { return nil }
     let isShared = path.hasSuffix(sharedSuffix)
@@ -106,28 +107,29 @@ package enum TemporaryFile {
       isLocked = uninterrupted { flock(descriptor, LOCK_EX | LOCK_NB) } == 0
       if !isLocked, errno == EWOULDBLOCK { return nil }
     }
-    // Whoever has the folder to itself wrote all files that are not a shard's.
+    // A process that is alone in the folder wrote all files that do not belong to shards.
     guard !isShared || isLocked && process.count == 4 && process[1] == machine || isOld(path) else { return nil }
     return try body()
   }
 
-  /// Whether a file was last written or named more than a day ago, which no file on its way is: clocks of machines may differ.
+  /// Whether a file was last written or named more than a day ago; no file that is being written is that old. A day, since
+  /// clocks of machines may differ.
   private static func isOld(_ path: String) -> Bool {
     var status = stat()
     guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-    // A second name leaves the time of the last write as it was.
+    // A second name does not change the time of the last write.
     let changed = status.st_nlink > 1 ? status.st_ctim.tv_sec : status.st_mtim.tv_sec
     return Timestamp.now().milliseconds / 1000 - Int64(changed) > 24 * 3600
   }
 
-  /// Removes the temporary files that killed processes left in a folder; none if there is no such folder.
+  /// Removes the temporary files that killed processes left in a folder; does nothing if there is no such folder.
   ///
   /// - Parameters:
-  ///   - folder: A folder. Unless the disk is shared, nobody but shards may be writing in it; if it is, only files of those who
-  ///     share it are removed.
-  ///   - isWritten: Whether this program writes a file of this name there.
+  ///   - folder: A folder. Unless the disk is shared, only shards may be writing in it; if it is shared, only files of
+  ///     processes that share it are removed.
+  ///   - isWritten: Whether this program writes a file of this name in the folder.
   ///   - disk: The disk.
-  /// - Throws: `RunError`, if the folder cannot be read or a file not be removed.
+  /// - Throws: `RunError` if the folder cannot be read or a file cannot be removed.
   package static func removeLeftovers(
     in folder: String, of isWritten: (String) -> Bool = RunFileName.isWritten, on disk: Disk
   ) throws {
@@ -140,7 +142,7 @@ package enum TemporaryFile {
 }
 
 extension RunFolder {
-  /// Removes the temporary files that killed processes left in the folder and in those below it.
+  /// Removes the temporary files that killed processes left in the folder and in the folders in it.
   ///
   /// - Parameter disk: The disk; shared unless the lock of the folder is held.
   /// - Throws: `RunError`.

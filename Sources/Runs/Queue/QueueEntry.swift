@@ -3,42 +3,42 @@ import Text
 
 /// Something to run: a recipe, a file or folder of requests, a folder of recipes, or a run folder.
 public struct QueueEntry: Hashable, Sendable {
-  /// What is run first.
+  /// The order of entries.
   public enum Priority: String, CaseIterable, Comparable, Sendable {
     /// Interrupts what is running.
     case urgent
     /// In the order in which it was added.
     case normal
-    /// After all others.
+    /// After all other entries.
     case low
 
-    /// Whether the first is run before the second.
+    /// Whether the first one runs before the second.
     public static func < (one: Priority, other: Priority) -> Bool {
       (allCases.firstIndex(of: one) ?? 0) < (allCases.firstIndex(of: other) ?? 0)
     }
   }
 
-  /// Its number, which no other entry of the queue ever had.
+  /// Its number; no other entry of the queue ever had it.
   public var id: Int
   /// The absolute path.
   public var path: String
-  /// The folder that relative outputs are in.
+  /// The folder that relative output paths refer to.
   public var folder: String
   /// The options of the run.
   public var arguments: [String]
-  /// What is run first.
+  /// When it runs, compared with other entries.
   public var priority: Priority
-  /// Its place among those of the same priority; smaller ones come first.
+  /// Its position among entries of the same priority; smaller numbers come first.
   public var order: Double
   /// Whether it waits to be resumed.
   public var isPaused = false
-  /// Why it is paused, if nobody paused it.
+  /// Why the program paused it; nil if it is not paused, or a user paused it.
   public var note: String?
-  /// When it is paused, in seconds since 1970; nil for no such time.
+  /// When it is paused, in seconds since 1970; nil for never.
   public var until: Int?
   /// When it was added: ISO 8601 in UTC.
   public var added: String
-  /// The spool folder that it was dropped into.
+  /// The spool folder from which it came.
   public var spool: String?
 
   /// An entry.
@@ -65,7 +65,7 @@ public struct QueueEntry: Hashable, Sendable {
     note = json["note"]?.text
   }
 
-  /// An object, as the entry's file holds it.
+  /// An object, as the entry's file stores it.
   public var json: JSONValue {
     [
       "schema": 1, "id": .integer(Int64(id)), "path": .string(path), "folder": .string(folder),
@@ -76,7 +76,7 @@ public struct QueueEntry: Hashable, Sendable {
     ]
   }
 
-  /// Whether it is run before another.
+  /// Whether it runs before another entry.
   static func isBefore(_ one: QueueEntry, _ other: QueueEntry) -> Bool {
     (one.priority, one.order, one.id) < (other.priority, other.order, other.id)
   }
@@ -84,11 +84,11 @@ public struct QueueEntry: Hashable, Sendable {
 
 /// How an entry of the queue ended.
 public struct QueueResult: Hashable, Sendable {
-  /// The entry as it was.
+  /// The entry before it ended.
   public var entry: QueueEntry
-  /// The exit code that a run of it alone would have had; nil if it was removed.
+  /// The exit code that a separate run of it would have had; nil if the entry was removed.
   public var code: Int32?
-  /// When: ISO 8601 in UTC.
+  /// When it ended: ISO 8601 in UTC.
   public var finished: String
 
   /// Reads what `json` returns; nil for anything else.
@@ -103,7 +103,7 @@ public struct QueueResult: Hashable, Sendable {
     (self.entry, self.code, self.finished) = (entry, code, finished)
   }
 
-  /// An object, as the result's file holds it.
+  /// An object, as the result's file stores it.
   public var json: JSONValue {
     [
       "schema": 1, "entry": entry.json, "code": code.map { .integer(Int64($0)) } ?? .null,

@@ -4,9 +4,9 @@ import Text
 
 /// The queue of a user: `$XDG_STATE_HOME/sdbatch/queue` (`~/.local/state` by default).
 ///
-/// Each entry is a file in `entries/`, which exists whole or not at all. When an entry is over, first its result is written to
-/// `done/`, then its file is removed; an entry with a result is over, wherever a kill came. All changes are made under a lock, so
-/// several shells may use the queue at once.
+/// Each entry is a file in `entries/`, which is complete or absent. When an entry ends, first its result is written to `done/`,
+/// then its file is removed; an entry with a result has ended, even after a kill. All changes are made with a lock, so several
+/// shells may use the queue at once.
 public struct QueueFolder: Sendable {
   /// The absolute path.
   public let path: String
@@ -42,27 +42,27 @@ public struct QueueFolder: Sendable {
 
   // MARK: Looking
 
-  /// The entries in the order in which they are run.
+  /// The entries in the order in which they run.
   ///
   /// - Throws: `QueueError.damaged` for a file that is not an entry, `RunError.notRead`.
   public func entries() throws -> [QueueEntry] {
     let over = Set(try ids(in: resultsFolder))
     var entries: [QueueEntry] = []
     for id in try ids(in: entriesFolder) where !over.contains(id) {
-      // Another process may have removed it meanwhile.
+      // Another process may have removed it in the meantime.
       if let entry = try entry(id) { entries.append(entry) }
     }
     return entries.sorted(by: QueueEntry.isBefore)
   }
 
-  /// An entry; nil if there is none with this number.
+  /// An entry; nil if no entry has this number.
   ///
   /// - Parameter id: The number.
-  /// - Returns: The entry, over or not.
+  /// - Returns: The entry, whether it has ended or not.
   /// - Throws: `QueueError.damaged` for a file that is not an entry, `RunError.notRead`.
   public func entry(_ id: Int) throws -> QueueEntry? { try read(file(id)) { QueueEntry($0) } }
 
-  /// What is over, newest first.
+  /// The entries that have ended, newest first.
   ///
   /// - Throws: `RunError.notRead`.
   public func results() throws -> [QueueResult] {
@@ -73,7 +73,7 @@ public struct QueueFolder: Sendable {
   /// Whether the whole queue is paused.
   public var isPaused: Bool { access(pauseMark, F_OK) == 0 }
 
-  /// Changes whenever an entry was added, changed or removed.
+  /// A text that changes whenever an entry is added, changed or removed.
   public var mark: String {
     [entriesFolder, resultsFolder, pauseMark].map { path in
       var status = stat()
@@ -108,10 +108,10 @@ public struct QueueFolder: Sendable {
   ///
   /// - Parameters:
   ///   - path: What to run; absolute.
-  ///   - folder: The folder that relative outputs are in.
+  ///   - folder: The folder that relative output paths refer to.
   ///   - arguments: The options of the run.
-  ///   - priority: What is run first.
-  ///   - until: When it is paused, in seconds since 1970; nil for no such time.
+  ///   - priority: When it runs, compared with other entries.
+  ///   - until: When it is paused, in seconds since 1970; nil for never.
   /// - Returns: The entry.
   /// - Throws: `RunError.notWritten`.
   public func add(
@@ -132,7 +132,7 @@ public struct QueueFolder: Sendable {
   /// - Parameters:
   ///   - id: Its number.
   ///   - change: Changes it.
-  /// - Returns: The entry as it is now.
+  /// - Returns: The changed entry.
   /// - Throws: `QueueError.noEntry`, `RunError.notWritten`.
   @discardableResult
   public func change(_ id: Int, _ change: (inout QueueEntry) -> Void) throws -> QueueEntry {
@@ -152,11 +152,11 @@ public struct QueueFolder: Sendable {
     case after(Int)
   }
 
-  /// Moves an entry among those of its priority; beside an entry of another priority, it gets that one.
+  /// Moves an entry among those with its priority; next to an entry with another priority, it gets that priority.
   ///
   /// - Parameters:
   ///   - id: Its number.
-  ///   - place: Where to.
+  ///   - place: The new position.
   /// - Throws: `QueueError.noEntry`, `RunError.notWritten`.
   public func move(_ id: Int, to place: Place) throws {
     try withLock {
@@ -189,8 +189,8 @@ public struct QueueFolder: Sendable {
         }
       }
       if between() == nil {
-        // No number is left between two neighbours. From the last on, each gets a new one after all old ones, so that the order
-        // is the same at any instant.
+        // There is no number between the two neighbours. So the entries get new numbers after all old ones, from the last entry
+        // on: then the order is the same at any time.
         let base = (peers.last?.order ?? 0).rounded(.up) + 1
         for index in peers.indices.reversed() {
           peers[index].order = base + Double(index)
@@ -206,8 +206,8 @@ public struct QueueFolder: Sendable {
   ///
   /// - Parameters:
   ///   - id: Its number.
-  ///   - code: The exit code that a run of it alone would have had; nil if it is removed.
-  /// - Returns: Whether there was an entry; another process may have removed it.
+  ///   - code: The exit code that a separate run of it would have had; nil if the entry is removed.
+  /// - Returns: Whether the entry existed; another process may have removed it.
   /// - Throws: `RunError.notWritten`.
   @discardableResult
   public func finish(_ id: Int, code: Int32?) throws -> Bool {
@@ -236,7 +236,7 @@ public struct QueueFolder: Sendable {
     }
   }
 
-  /// Finishes what a killed process left: removes the files of entries that are over, and temporary files.
+  /// Finishes what a killed process left: removes the files of entries that have ended, and temporary files.
   ///
   /// - Throws: `RunError.notWritten`.
   public func tidy() throws {
@@ -258,7 +258,7 @@ public struct QueueFolder: Sendable {
     try AtomicFile.write(Array((entry.json.jsonText + "\n").utf8), to: file(entry.id), on: disk)
   }
 
-  /// Removes entries that are over; the caller has the lock.
+  /// Removes entries that have ended; the caller has the lock.
   private func settle() throws {
     let over = try ids(in: resultsFolder).sorted()
     let left = Set(try ids(in: entriesFolder))
@@ -270,12 +270,12 @@ public struct QueueFolder: Sendable {
     for id in over.dropLast(Self.resultLimit) { try disk.remove(resultFile(id)) }
   }
 
-  /// A number that no entry ever had; the caller has the lock. The newest results are kept, so the largest number is.
+  /// A number that no entry ever had; the caller has the lock. The newest results are kept, so the largest number is known.
   func newID() throws -> Int { max(try ids(in: entriesFolder).max() ?? 0, try ids(in: resultsFolder).max() ?? 0) + 1 }
 
   private func newOrder() throws -> Double { (try entries().map(\.order).max() ?? 0).rounded(.down) + 1 }
 
-  /// Adds an entry for a file of a spool folder under a number of its own; the caller has the lock.
+  /// Adds an entry with its own number for a file of a spool folder; the caller has the lock.
   func addSpooled(_ id: Int, _ path: String, spool: String, folder: String, priority: QueueEntry.Priority) throws {
     try write(
       QueueEntry(
@@ -283,7 +283,7 @@ public struct QueueFolder: Sendable {
         added: Timestamp.now().iso, spool: spool))
   }
 
-  /// Whether an entry of this number exists, over or not.
+  /// Whether an entry with this number exists, ended or not.
   func knows(_ id: Int) -> Bool { access(file(id), F_OK) == 0 || access(resultFile(id), F_OK) == 0 }
 
   /// Calls `body` while no other process changes the queue.
@@ -303,7 +303,7 @@ public struct QueueFolder: Sendable {
   /// The folder whose lock is held by the process that runs the queue.
   private var runner: RunFolder { RunFolder(path + "/runner") }
 
-  /// Takes the right to run the queue; one process has it at a time.
+  /// Takes the right to run the queue; only one process has it at a time.
   ///
   /// - Returns: The right, which ends with the process.
   /// - Throws: `QueueError.inUse` if another process has it.
@@ -315,7 +315,7 @@ public struct QueueFolder: Sendable {
     }
   }
 
-  /// The number of the entry that is running; nil if none is.
+  /// The number of the running entry; nil if none is running.
   public var running: Int? {
     guard RunLock.holder(of: runner) != nil, let bytes = try? FileReader.bytes(of: runner.file("entry")) else {
       return nil
@@ -323,7 +323,7 @@ public struct QueueFolder: Sendable {
     return Int(String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
   }
 
-  /// What the process that runs the queue wrote into its lock; nil if none does.
+  /// What the process that runs the queue wrote into its lock; nil if no process runs it.
   public var holder: String? { RunLock.holder(of: runner) }
 
   /// Notes which entry is running, for `running`.
@@ -335,7 +335,7 @@ public struct QueueFolder: Sendable {
   }
 }
 
-/// Why something cannot be done with a queue.
+/// Why a queue cannot be used or changed.
 public enum QueueError: InputFailure, Hashable, CustomStringConvertible {
   /// The environment names no folder.
   case noHome

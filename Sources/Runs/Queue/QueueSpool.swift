@@ -1,10 +1,11 @@
 import Foundation
 import Text
 
-/// A folder that takes recipes and requests: a file that is renamed into it becomes an entry of the queue.
+/// A folder for recipes and requests: a file that is moved into it becomes an entry of the queue.
 ///
-/// A file is taken by renaming it to `.taken/HOST-ID/NAME` in the same folder, so that of several machines one gets it; a file
-/// that was taken without its entry being written gets it later. When the entry is over, the file moves to `done/`.
+/// A file is taken by renaming it to `.taken/HOST-ID/NAME` in the same folder, so only one of several machines gets it. If a
+/// process was killed before it wrote the entry of a file that it had taken, a later process writes it. When the entry ends,
+/// the file moves to `done/`.
 public struct QueueSpool: Sendable {
   /// The absolute path.
   public let path: String
@@ -17,7 +18,7 @@ public struct QueueSpool: Sendable {
   ///
   /// - Parameters:
   ///   - path: The folder; absolute.
-  ///   - queue: The queue that its files join.
+  ///   - queue: The queue to which its files are added.
   ///   - disk: The disk.
   public init(_ path: String, into queue: QueueFolder, on disk: Disk = Disk()) {
     (self.path, self.queue, self.disk) = (path, queue, disk)
@@ -25,9 +26,9 @@ public struct QueueSpool: Sendable {
 
   private var taken: String { path + "/.taken" }
 
-  /// Makes the folder with its parts, and adds what earlier processes took without adding it.
+  /// Creates the folder and its parts, and adds files that earlier processes took without adding them.
   ///
-  /// - Parameter folder: The folder that relative outputs are in.
+  /// - Parameter folder: The folder that relative output paths refer to.
   /// - Throws: `RunError.notWritten`.
   public func prepare(in folder: String) throws {
     for part in ["", "/urgent", "/.taken", "/done"] { try disk.makeFolder(path + part) }
@@ -50,9 +51,9 @@ public struct QueueSpool: Sendable {
   private static let host = String(
     ProcessInfo.processInfo.hostName.prefix(80).map { $0.isLetter || $0.isNumber || $0 == "." ? $0 : "_" })
 
-  /// Takes the files that are there, oldest first.
+  /// Takes the files in the folder, oldest first.
   ///
-  /// - Parameter folder: The folder that relative outputs are in.
+  /// - Parameter folder: The folder that relative output paths refer to.
   /// - Returns: How many were taken.
   /// - Throws: `RunError`.
   public func take(in folder: String) throws -> Int {
@@ -61,7 +62,7 @@ public struct QueueSpool: Sendable {
     return try queue.withLock {
       var count = 0
       for file in files {
-        // A number whose file was taken, but whose entry was not written, is in use too.
+        // A number is also in use if its file was taken but its entry was not written.
         var id = try queue.newID()
         while access("\(taken)/\(Self.host)-\(id)", F_OK) == 0 { id += 1 }
         let place = "\(taken)/\(Self.host)-\(id)"
@@ -70,7 +71,7 @@ public struct QueueSpool: Sendable {
         do {
           try disk.rename(file, to: target)
         } catch RunError.notWritten(_, _, ENOENT) {
-          // Another machine was faster, or somebody took it back.
+          // Another machine was faster, or a user removed the file.
           rmdir(place)
           continue
         }
@@ -87,7 +88,7 @@ public struct QueueSpool: Sendable {
     try queue.addSpooled(id, file, spool: path, folder: folder, priority: isUrgent ? .urgent : .normal)
   }
 
-  /// The files to take: first the urgent ones.
+  /// The files to take, urgent files first.
   private func waiting() throws -> [String] {
     var files: [(isUrgent: Bool, time: Int64, path: String)] = []
     for folder in [path + "/urgent", path] {
@@ -103,7 +104,7 @@ public struct QueueSpool: Sendable {
       \.path)
   }
 
-  /// Moves the file of an entry that is over to `done/`.
+  /// Moves the file of an entry that has ended to `done/`.
   static func clear(_ entry: QueueEntry, on disk: Disk) throws {
     guard let spool = entry.spool else { return }
     let done = spool + "/done"

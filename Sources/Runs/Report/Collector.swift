@@ -5,13 +5,13 @@ public enum Collector {
   /// Writes the manifest of a run from the plan and all journals.
   ///
   /// An image counts as done if the next run would not make it again. An image that a killed shard left without a journal line
-  /// gets its line, and its temporary files are removed. Only `verify` reads every byte.
+  /// gets its line, and temporary files of shards are removed. Only `verify` reads every byte.
   ///
   /// - Parameters:
   ///   - lock: The folder's lock.
   ///   - disk: The disk.
   /// - Returns: How many jobs are done, failed and pending.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public static func collect(_ lock: RunLock, on disk: Disk = Disk()) throws -> RunCounts {
     let folder = lock.folder
     try folder.removeLeftovers(on: disk)
@@ -23,7 +23,7 @@ public enum Collector {
     }
   }
 
-  /// Adds the journal lines that images lack.
+  /// Adds the journal lines that images do not have yet.
   private static func adoptOrphans(_ states: inout JobStates, in folder: RunFolder, on disk: Disk) throws {
     var version = ""
     var news: [JournalEntry] = []

@@ -1,13 +1,15 @@
 import Foundation
 
-/// What was measured on this machine: the `trace.tsv` of runs, kept in `$XDG_CACHE_HOME/sdbatch/costs.tsv` by kind of image.
+/// What was measured on this machine: numbers from the `trace.tsv` of runs, kept in `$XDG_CACHE_HOME/sdbatch/costs.tsv` by kind
+/// of image.
 ///
-/// The file is replaced as a whole. If two runs end at the same time, one of them may be forgotten, which is harmless.
+/// The file is replaced as a whole. If two runs end at the same time, the numbers of one of them may get lost, which is
+/// harmless.
 public struct CostBook: Sendable {
   private var costs: [ImageKind: (cost: ImageCost, measured: String)] = [:]
   private let path: String?
 
-  /// Reads the book of the user with these environment variables; lines that cannot be read are ignored.
+  /// Reads the measurements of the user with these environment variables; lines that cannot be read are ignored.
   public init(environment: [String: String]) {
     // The XDG specification says to ignore relative paths.
     let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
@@ -15,10 +17,10 @@ public struct CostBook: Sendable {
     if let path { Self.forEachRow(of: path) { note($0) } }
   }
 
-  /// The cost of an image of a kind, as measured, or scaled from another sampler's by the number of network evaluations.
+  /// The cost of an image of a kind: measured, or scaled from another sampler's by the number of network evaluations.
   ///
   /// - Parameter kind: The kind of image.
-  /// - Returns: nil if no image of this model, size and precision was measured.
+  /// - Returns: The cost; nil if no image with this model, size and precision was measured.
   public func cost(of kind: ImageKind) -> ImageCost? {
     if let known = costs[kind] { return known.cost }
     // Choose the latest, since the order of a dictionary is random.
@@ -33,7 +35,7 @@ public struct CostBook: Sendable {
 
   // MARK: Learning
 
-  /// Learns from a run's `trace.tsv`: for each kind of image, the medians of the last nine.
+  /// Learns from a run's `trace.tsv`: for each kind of image, the medians of the last nine images.
   public mutating func learn(from folder: RunFolder) {
     var rows: [ImageKind: [[String: Substring]]] = [:]
     let names = ((try? AtomicFile.names(in: folder.path)) ?? []).filter {
@@ -66,10 +68,10 @@ public struct CostBook: Sendable {
     }
   }
 
-  /// What a time in these files may be; others are damage.
+  /// The range of a time in these files; other values are damaged.
   private static let seconds = 0.0...1e9
 
-  /// A whole number from 0 to a limit; nil for others.
+  /// A whole number from 0 to a limit; nil for other values.
   private static func count(_ value: Double, _ limit: Int) -> Int? {
     (0...Double(limit)).contains(value) ? Int(value) : nil
   }
@@ -91,7 +93,7 @@ public struct CostBook: Sendable {
     costs[kind] = (cost, String(measured))
   }
 
-  /// Calls `body` with the last lines of a table, by the names of its columns; a long table is not read whole.
+  /// Calls `body` with the last lines of a table, by the names of its columns; a long table is not read completely.
   private static func forEachRow(of path: String, _ body: ([String: Substring]) -> Void) {
     guard let size = try? FileMark(path: path).size, let reader = try? FileReader(path: path),
       let head = try? reader.read(0..<min(size, 4096)), let end = head.firstIndex(of: UInt8(ascii: "\n"))
@@ -100,7 +102,7 @@ public struct CostBook: Sendable {
     let start = max(Int64(end) + 1, size - (256 << 10))
     guard start < size, let bytes = try? reader.read(start..<size) else { return }
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    // The bytes before the first line feed may be half a line, and so may those after the last.
+    // The first and the last piece of the bytes that were read may be incomplete lines.
     if start > Int64(end) + 1, !lines.isEmpty { lines.removeFirst() }
     for line in lines.dropLast() {
       let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
@@ -113,7 +115,7 @@ public struct CostBook: Sendable {
 
   private static let limit = 500
 
-  /// Saves the book for later runs; errors are ignored.
+  /// Saves the measurements for later runs; errors are ignored.
   public func save() {
     guard let path else { return }
     let newest = costs.sorted { ($0.value.measured, $0.key.sampler) > ($1.value.measured, $1.key.sampler) }

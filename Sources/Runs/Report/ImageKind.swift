@@ -1,6 +1,6 @@
 import Settings
 
-/// What decides how much time and memory an image takes, as noted in `trace.tsv`.
+/// What determines the time and memory that an image takes, as in `trace.tsv`.
 public struct ImageKind: Hashable, Sendable {
   /// The first ten digits of the model's digest.
   public var model: String
@@ -10,7 +10,7 @@ public struct ImageKind: Hashable, Sendable {
   public var precision: String
   /// The instruction set.
   public var isa: String
-  /// How many threads compute.
+  /// The number of threads that compute.
   public var threads: Int
   /// The sampler by its webui name.
   public var sampler: String
@@ -40,7 +40,7 @@ public struct ImageKind: Hashable, Sendable {
 
   private var hasSecondPass: Bool { size.contains(">") }
 
-  /// How many network evaluations one step takes; nil if that varies.
+  /// The number of network evaluations in one step; nil if it varies.
   private var callsPerStep: Double? {
     guard let sampler = SamplerID(rawValue: sampler) else { return nil }
     if sampler == .dpmAdaptive || sampler == .restart { return nil }
@@ -48,7 +48,7 @@ public struct ImageKind: Hashable, Sendable {
     return isGuided ? calls * 2 : calls
   }
 
-  /// How many times longer a step of this kind takes than one of another; nil if unknown.
+  /// How many times longer a step of this kind takes than a step of another kind; nil if unknown.
   func ratio(to other: ImageKind) -> Double? {
     if self == other { return 1 }
     var same = other
@@ -67,7 +67,7 @@ public struct ImageKind: Hashable, Sendable {
 }
 
 extension ImageSettings {
-  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`; with restored faces, and by what:
+  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`; with the name of the face restorer, if there is one:
   /// `512x512 CodeFormer`.
   var passSizes: String {
     let first = "\(self.width)x\(self.height)"

@@ -1,7 +1,7 @@
 import JSON
 import Settings
 
-/// What both the plan and the manifest hold of a job.
+/// What plan and manifest both say about a job.
 extension JSONWriter {
   mutating func axes(_ axes: [AxisPosition]) {
     array { writer in

@@ -1,13 +1,13 @@
 import Foundation
 import Settings
 
-/// Measures one image while it is made: the pace of its steps, and the most memory that the process held meanwhile.
+/// Measures one image while it is made: the time of its steps, and the most memory that the process had during this time.
 struct JobMeter {
   private typealias Mark = (step: Int, time: ContinuousClock.Instant)
   private var first: Mark?
   private var last: Mark?
 
-  /// Begins with an image.
+  /// Starts to measure an image.
   init() { PeakMemory.reset() }
 
   /// Records the image's progress.
@@ -18,14 +18,14 @@ struct JobMeter {
     last = mark
   }
 
-  /// Seconds that a step of this process took on average; nil if it took none.
+  /// The average time of a step in this process, in seconds; nil if it took none.
   var secondsPerStep: Double? {
     guard let first, let last, last.step > first.step else { return nil }
     return (last.time - first.time) / .seconds(1) / Double(last.step - first.step)
   }
 }
 
-/// The most memory that this process has held, as Linux counts it.
+/// The most memory that this process has had, as Linux measures it.
 package enum PeakMemory {
   /// Restarts the measurement; if the system does not allow that, it covers the whole process.
   package static func reset() {

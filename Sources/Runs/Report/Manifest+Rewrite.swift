@@ -4,10 +4,10 @@ import Settings
 import Text
 
 extension Manifest {
-  /// Writes the manifest of a run from its plan and journals, also if several processes made the images.
+  /// Writes the manifest of a run from its plan and journals, even if several processes made the images.
   ///
   /// - Parameters:
-  ///   - folder: The run, whose lock is held.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - journal: Its journals.
   ///   - disk: The disk.
   ///   - state: The state of a job.

@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Text
 
-/// How many jobs are done, failed and pending; equal cells of a grid count each.
+/// How many jobs are done, failed and pending; equal cells of a grid are counted separately.
 public struct RunCounts: Hashable, Sendable {
   /// Their image is on the disk.
   public var done: Int
@@ -38,31 +38,31 @@ enum JobState: String {
 
 /// How a run ended; the raw value is the manifest's.
 enum RunEnding: String {
-  /// Everything asked for is on the disk.
+  /// Everything that was asked for is on the disk.
   case done
   /// Everything was tried, and some jobs failed.
   case failed
   /// Work is left because the run was asked to stop.
   case stopped
-  /// Work is left because of an error that was not a job's.
+  /// Work is left because of an error that no job caused.
   case aborted
 }
 
-/// `manifest.json`: the run and every job, for programs. It is made from plan and journal alone.
+/// `manifest.json`: the run and every job, for programs. It is made only from plan and journal.
 struct Manifest {
   var details: RunDetails
   var started: Timestamp
   var finished: Timestamp
   var ending: RunEnding
   var counts: RunCounts
-  /// What the jobs are made from, each once.
+  /// The ingredients of the jobs, each once.
   var ingredients: [JobIngredients]
 
-  /// Writes the file, one job a line.
+  /// Writes the file, one job per line.
   ///
   /// - Parameters:
   ///   - jobs: Every job in order, and its state.
-  ///   - folder: The run, whose lock is held.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - journal: Its journal.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
@@ -74,7 +74,7 @@ struct Manifest {
     }
   }
 
-  /// Writes the file, one job a line, with the jobs that `body` hands over one by one.
+  /// Writes the file, one job per line, with the jobs that `body` passes on one at a time.
   func write(
     to folder: RunFolder, on disk: Disk,
     jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void

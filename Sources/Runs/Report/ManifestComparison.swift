@@ -13,12 +13,12 @@ struct ManifestComparison {
     self.index = index
   }
 
-  /// The differences: one text for each job, and one for each part of the head.
+  /// The differences: one text for each job, and one for each other part.
   ///
   /// - Parameters:
-  ///   - isToCompare: Whether a job's entry is compared; false if its image is damaged, which was reported already.
-  ///   - counts: How many jobs are done, failed and pending; nil if that is not compared.
-  /// - Returns: The differences in words; empty for the manifest that a run would write.
+  ///   - isToCompare: Whether to compare a job's entry; false if its image is damaged, which was reported already.
+  ///   - counts: How many jobs are done, failed and pending; nil to not compare that.
+  /// - Returns: The differences in words; none for the manifest that a run would write.
   /// - Throws: `RunError` if plan or journal cannot be read.
   mutating func problems(isToCompare: (JobID) -> Bool, counts: RunCounts?) throws -> [String] {
     let found: ManifestReader
@@ -119,7 +119,7 @@ struct ManifestComparison {
     return .object(members.filter { $0.name != "job_timestamp" })
   }
 
-  /// Whether two values are equal except for the order of members and the form of numbers.
+  /// Whether two values are equal apart from the order of members and the form of numbers.
   private static func isSame(_ one: JSONValue?, _ other: JSONValue?) -> Bool {
     switch (one, other) {
     case (.object(let one), .object(let other)):
@@ -135,7 +135,7 @@ struct ManifestComparison {
   }
 }
 
-/// Reads the jobs of a manifest one by one: a line each, as runs write them, or from any other JSON as a whole.
+/// Reads the jobs of a manifest one at a time: one line for each, as runs write them; any other JSON is read at once.
 final class ManifestReader {
   private var lines: LineReader?
   private var headBytes: [UInt8] = []
@@ -161,7 +161,7 @@ final class ManifestReader {
     whole = (value, jobs[...])
   }
 
-  /// The next job's object as it is in the file; nil after the last.
+  /// The next job's object, as its bytes in the file; nil after the last.
   func next() throws -> [UInt8]? {
     if let lines {
       guard var line = try lines.next(), line.first == UInt8(ascii: "{") else {
@@ -176,7 +176,7 @@ final class ManifestReader {
     return writer.bytes
   }
 
-  /// Everything but the jobs.
+  /// Everything except the jobs.
   func head() throws -> JSONValue {
     if let whole { return whole.head }
     return (headBytes + Array("]}".utf8)).withUnsafeBufferPointer { try? JSONValue(parsing: $0) } ?? .null

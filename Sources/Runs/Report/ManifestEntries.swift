@@ -3,14 +3,14 @@ import JSON
 import Settings
 import Text
 
-/// Writes the manifest's entries of jobs, one after the other.
+/// Writes the entries of jobs in a manifest, one after the other.
 struct ManifestEntries {
   /// What made the images.
   private let engine: EngineDescription
   private var sequence = SeedSequence()
   private var parameters = SeedText()
   private var infotext = SeedText()
-  /// Besides the seed, the infotext and the time change.
+  /// In addition to the seed, the infotext and the time change.
   private var info = SeedText(.text, .digits)
 
   /// Entries of images that this engine made.
@@ -22,10 +22,10 @@ struct ManifestEntries {
   ) throws {
     let (ingredients, version) = (planned.ingredients, engine.version)
     sequence.note(planned.job.settings, ingredients)
-    let (group, places) = (sequence.group, SeedText.Places(seed: planned.job.settings.seed))
-    func settings(_ places: SeedText.Places) -> ImageSettings {
+    let (group, slots) = (sequence.group, SeedText.Slots(seed: planned.job.settings.seed))
+    func settings(_ slots: SeedText.Slots) -> ImageSettings {
       var settings = planned.job.settings
-      settings.seed = places.seed
+      settings.seed = slots.seed
       return settings
     }
     let image = state == .done ? try journal.image(planned.id) : nil
@@ -52,25 +52,25 @@ struct ManifestEntries {
       }
       writer.member("pixels_sha256", image?.pixelsSHA256)
       writer.key("parameters")
-      parameters.write(places, of: group, to: &writer) { places, writer in
-        SettingsInUse(settings(places), ingredients).writeShown(to: &writer)
+      parameters.write(slots, of: group, to: &writer) { slots, writer in
+        SettingsInUse(settings(slots), ingredients).writeShown(to: &writer)
       }
       writer.key("infotext")
       if let image {
-        // An image of an earlier run may have an older text; the manifest shows the one in the file.
+        // An image from an earlier run may have an older text; the manifest shows the text in the file.
         writer.string(image.infotext)
         if let faces = image.faces { writer.member("faces", faces) }
         if let path = image.reusedFrom { writer.member("reused_from", path) }
         writer.key("info")
-        let places = SeedText.Places(seed: places.seed, texts: [image.infotext, image.started.compactLocal])
-        info.write(places, of: group, to: &writer) { places, writer in
+        let slots = SeedText.Slots(seed: slots.seed, texts: [image.infotext, image.started.compactLocal])
+        info.write(slots, of: group, to: &writer) { slots, writer in
           writer.value(
             GenerationInfo.json(
-              settings(places), ingredients, infotext: places.texts[0], version: version, timestamp: places.texts[1]))
+              settings(slots), ingredients, infotext: slots.texts[0], version: version, timestamp: slots.texts[1]))
         }
       } else {
-        infotext.write(places, of: group, to: &writer) { places, writer in
-          writer.string(Infotext(settings(places), ingredients, version: version).text)
+        infotext.write(slots, of: group, to: &writer) { slots, writer in
+          writer.string(Infotext(settings(slots), ingredients, version: version).text)
         }
         writer.key("info")
         writer.null()

@@ -2,9 +2,9 @@ import Foundation
 import JSON
 import Text
 
-/// What somebody chose for one image.
+/// What a user chose for one image.
 public struct Pick: Hashable, Sendable {
-  /// 0 for none, to 5.
+  /// From 0, for none, to 5.
   public var stars = 0
   /// Whether the image was rejected.
   public var isRejected = false
@@ -15,10 +15,10 @@ public struct Pick: Hashable, Sendable {
   /// When this was chosen: ISO 8601 in UTC, or empty.
   public var changed = ""
 
-  /// Nothing chosen.
+  /// A pick with nothing chosen.
   public init() {}
 
-  /// Reads what `json` returns. What is missing or out of range counts as not chosen.
+  /// Reads what `json` returns. Values that are missing or out of range count as not chosen.
   init(_ json: JSONValue) {
     stars = Int(min(5, max(0, json["stars"]?.integerValue ?? 0)))
     isRejected = json["rejected"] == true
@@ -36,11 +36,11 @@ public struct Pick: Hashable, Sendable {
   }
 }
 
-/// What somebody chose among the images of a run, by their ids: `picks.json`.
+/// What a user chose among the images of a run, by their ids: `picks.json`.
 ///
-/// The page writes it, through `sdbatch open` or as a download. Picks of images that a run no longer has are kept.
+/// The page writes the file, through `sdbatch open` or as a download. Picks of images that a run no longer has are kept.
 public struct Picks: Hashable, Sendable {
-  /// By whole ids in lower case.
+  /// By complete ids in lower case.
   public var byID: [String: Pick]
 
   /// The largest file that is read, in bytes: about 100 000 picks.
@@ -111,17 +111,17 @@ public struct Picks: Hashable, Sendable {
     return !pick.isRejected && pick.stars > 0
   }
 
-  /// Adds changes to the `picks.json` of a run. The file has them, and those of every other process that does the same, when
-  /// this returns, and keeps them through a power cut.
+  /// Adds changes to the `picks.json` of a run. When this returns, the file has these changes and those of all other processes
+  /// that do the same, and it survives a power cut.
   ///
   /// - Parameters:
-  ///   - changes: What was chosen now; each pick replaces that of its image, unless that was chosen later.
+  ///   - changes: What was chosen now; each pick replaces the pick of its image, unless that one is newer.
   ///   - folder: The run.
   /// - Returns: All picks.
-  /// - Throws: `RunError`. A file that is not a `picks.json` stays as it is.
+  /// - Throws: `RunError`. A file that is not a `picks.json` stays unchanged.
   @discardableResult
   public static func add(_ changes: Picks, to folder: RunFolder) throws -> Picks {
-    // The file is replaced, so another one is locked.
+    // The file is replaced, so another file is locked.
     let path = folder.file(".picks.lock")
     let descriptor = uninterrupted { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { throw RunError.notWritten(path: path, action: .create, code: errno) }
@@ -143,6 +143,6 @@ public struct PicksError: Error, Hashable, CustomStringConvertible {
 }
 
 extension RunFolder {
-  /// What somebody chose among the images.
+  /// What a user chose among the images.
   public var picks: String { file("picks.json") }
 }

@@ -1,10 +1,10 @@
-/// `profile.tsv`: where the time of a run went, for people and spreadsheets.
+/// `profile.tsv`: how a run used its time, for people and spreadsheets.
 public enum ProfileFile {
   /// Replaces the table of an earlier run.
   ///
   /// - Parameters:
-  ///   - rows: The names of the columns, then the lines; no field holds a tab or a line end.
-  ///   - folder: The run, whose lock is held.
+  ///   - rows: The names of the columns, then the lines; no field contains a tab or a line end.
+  ///   - folder: The run folder; the caller holds its lock.
   ///   - disk: The disk.
   /// - Throws: `RunError.notWritten`.
   public static func write(_ rows: [[String]], to folder: RunFolder, on disk: Disk = Disk()) throws {

@@ -3,7 +3,7 @@ import JSON
 import Settings
 import Text
 
-/// The progress of the current image, and the time left for all.
+/// The progress of the current image, and the time left for all images.
 public struct CurrentImage: Hashable, Sendable {
   /// The part of the plan that the process does; nil for all of it.
   public var shard: Shard?
@@ -11,7 +11,7 @@ public struct CurrentImage: Hashable, Sendable {
   public var process: Int32
   /// The job's index in the plan.
   public var index: Int
-  /// The whole identity.
+  /// The complete identity.
   public var id: String
   /// Its number among the images that the run makes, from 1.
   public var number: Int
@@ -21,11 +21,11 @@ public struct CurrentImage: Hashable, Sendable {
   public var stage: String
   /// How many sampling steps are done; nil before sampling.
   public var step: Int?
-  /// How many there are.
+  /// How many steps there are.
   public var steps: Int?
-  /// Seconds that a step takes on average, decoding and all else included; nil before the first.
+  /// The average time of a step in seconds, including decoding and everything else; nil before the first step.
   public var secondsPerStep: Double?
-  /// Seconds until all images are made, at this pace.
+  /// Seconds until all images are made, at this speed.
   public var secondsLeft: Double?
   /// When this was noted: ISO 8601 in UTC.
   public var updated: String
@@ -91,10 +91,10 @@ public struct CurrentImage: Hashable, Sendable {
   }
 }
 
-/// `progress.json`: the image at work, for `status` in another shell; each shard has its own.
+/// `progress.json`: the image that is being made, for `status` in another shell; each shard has its own file.
 ///
-/// It exists during the run, and is replaced as a whole at most a few times a second. Nothing depends on it, so it does
-/// not wait for the disk, and errors are ignored.
+/// It exists during the run, and is replaced as a whole a few times per second at most. Nothing depends on it, so it does not
+/// wait for the disk, and errors are ignored.
 public final class ProgressFile {
   private let path: String
   private let disk: Disk
@@ -120,12 +120,12 @@ public final class ProgressFile {
     shard.map { folder.file("progress-\($0.label).json") } ?? folder.progress
   }
 
-  /// Notes what happened.
+  /// Writes down what happened.
   ///
   /// - Parameters:
   ///   - event: What happened.
-  ///   - secondsPerStep: The pace so far.
-  ///   - secondsLeft: Until all is done.
+  ///   - secondsPerStep: The average time of a step so far.
+  ///   - secondsLeft: The time until all images are made.
   public func note(_ event: RunEvent, secondsPerStep: Double?, secondsLeft: Double?) {
     guard case .progress(let running, let progress) = event else { return }
     var image = CurrentImage(running, progress, secondsPerStep: secondsPerStep, secondsLeft: secondsLeft)
@@ -139,10 +139,10 @@ public final class ProgressFile {
     _ = try? AtomicFile.write(to: path, on: disk, isDurable: false) { file in try file.write(Array(text.utf8)) }
   }
 
-  /// The run is over.
+  /// Removes the file at the end of the run.
   public func close() { if !isLost { unlink(path) } }
 
-  /// Whether the folder was taken away, or replaced by another process, whose files are not for this run to touch.
+  /// Whether the folder was removed, or replaced by another process; this run must not touch that process's files.
   private var isLost: Bool { lock?.isHeld == false }
 
   /// The current image, if the process that uses the folder wrote it.
@@ -151,7 +151,8 @@ public final class ProgressFile {
     return image
   }
 
-  /// The current image of a shard; nil without news for long, since without a lock nobody knows whether it still runs.
+  /// The current image of a shard; nil after a long time without news, since without a lock nobody can know whether the shard
+  /// still runs.
   static func read(_ folder: RunFolder, shard: Shard) -> CurrentImage? {
     let path = path(folder, shard)
     guard let mark = try? FileMark(path: path), !mark.isOlder(thanSeconds: 15 * 60) else { return nil }

@@ -1,16 +1,16 @@
 import Foundation
 
-/// What processes are doing in a run folder at this moment, from small files; cheap enough to ask several times a second.
+/// What processes do in a run folder at this moment. It is read from small files, so it can be asked several times a second.
 public struct RunActivity: Hashable, Sendable {
-  /// The host, process and start of the run that holds the folder; nil if none does.
+  /// The host, process and start of the run that has the folder; nil if there is none.
   public var holder: String?
-  /// The images at work: one, or one for each shard with news.
+  /// The images that are being made: one, or one for each shard with recent news.
   public var images: [CurrentImage]
 
-  /// Whether a run or a shard is at work.
+  /// Whether a run or a shard is working.
   public var isRunning: Bool { holder != nil || !images.isEmpty }
 
-  /// Looks into a run folder.
+  /// Reads a run folder.
   ///
   /// - Parameter folder: A run folder, which may be missing.
   public init(_ folder: RunFolder) {
@@ -24,7 +24,7 @@ public struct RunActivity: Hashable, Sendable {
     images.sort { $0.index < $1.index }
   }
 
-  /// The processes at work, if they are on this machine.
+  /// The processes that are working, if they are on this machine.
   public var processes: [Int32] {
     if let holder {
       // "host NAME, pid 12, started ...": a process of another machine cannot be reached.

@@ -3,13 +3,13 @@ import JSON
 import Settings
 import Text
 
-/// The state of a run, from its files alone. It can be read during a run, and writes nothing.
+/// The state of a run, from its files alone. It can be read during a run; nothing is written.
 public struct RunStatus: Hashable, Sendable {
   /// A job whose last try ended in an error.
   public struct Failure: Hashable, Sendable {
     /// The job's index in the plan.
     public var index: Int
-    /// The whole identity.
+    /// The complete identity.
     public var id: String
     /// What went wrong.
     public var error: String
@@ -19,11 +19,11 @@ public struct RunStatus: Hashable, Sendable {
   public struct ShardStatus: Hashable, Sendable {
     /// Which part.
     public var shard: Shard
-    /// How many of its starts noted something.
+    /// How many of its starts wrote a journal.
     public var starts: Int
     /// How many images it made, or found without a journal line.
     public var images: Int
-    /// When it last noted something: ISO 8601 in UTC.
+    /// When it last wrote to its journal: ISO 8601 in UTC.
     public var lastActivity: String?
     /// The current image, if known; nil for a shard without news for a quarter of an hour.
     public var current: CurrentImage?
@@ -39,13 +39,13 @@ public struct RunStatus: Hashable, Sendable {
 
   /// The absolute path of the run folder.
   public var folder: String
-  /// How many jobs are done, failed and pending, as the next run finds them.
+  /// How many jobs are done, failed and pending, as the next run will see them.
   public var counts: RunCounts
   /// How many of the images were taken from other run folders.
   public var reused: Int
   /// The host, process and start of the active run; nil if there is none.
   public var holder: String?
-  /// When something was last finished or failed, or the plan written: ISO 8601 in UTC.
+  /// When a job last ended, or the plan was written: ISO 8601 in UTC.
   public var lastActivity: String?
   /// The current image and the time left; nil if no run is active, or it has not started an image.
   public var current: CurrentImage?
@@ -54,10 +54,10 @@ public struct RunStatus: Hashable, Sendable {
   /// The jobs whose last try failed, newest first.
   public var failures: [Failure]
 
-  /// Looks into a run folder.
+  /// Reads a run folder.
   ///
   /// - Parameter folder: The run.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public init(_ folder: RunFolder) throws {
     self.folder = folder.path
     let journal = try JournalIndex(folder)
@@ -122,7 +122,7 @@ public struct RunStatus: Hashable, Sendable {
 
   /// A few lines for people.
   ///
-  /// - Parameter time: Shows a time, which is ISO 8601 in UTC.
+  /// - Parameter time: Converts a time in ISO 8601, in UTC, to the text to show.
   /// - Returns: Lines.
   public func text(time: (String) -> String) -> String {
     var lines = [

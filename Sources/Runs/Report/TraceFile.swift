@@ -3,24 +3,24 @@ import JSON
 import Settings
 import Text
 
-/// `trace.tsv`: one line for every image that was made, under a line with the names of the columns.
+/// `trace.tsv`: one line for every image that was made, after a line with the names of the columns.
 ///
 /// For people, spreadsheets and estimates; no run depends on it, so it does not wait for the disk.
 final class TraceFile {
-  /// What a line holds, in order.
+  /// The columns of a line, in order.
   enum Column: String, CaseIterable {
     /// When the job began: ISO 8601 in UTC.
     case started
-    /// From then until the image was on the disk.
+    /// The time from then until the image was on the disk.
     case seconds
-    /// Of the sampling alone, on average.
+    /// The average for the sampling alone.
     case secondsPerStep = "seconds_per_step"
     case steps
     /// `512x768`, in pixels; `512x768>1024x1536` with a second pass.
     case size
     case sampler
     case cfgScale = "cfg_scale"
-    /// The most memory that the process held while it made the image, in MiB.
+    /// The most memory that the process had while it made the image, in MiB.
     case peakMemory = "peak_memory_mib"
     case fileBytes = "file_bytes"
     /// The first ten digits of the model's digest.
@@ -31,12 +31,12 @@ final class TraceFile {
     case index
     case id
     case file
-    /// How often the network was asked, with each prompt by itself, and how often the answer was known.
+    /// How often the network was evaluated, counting each prompt separately, and how often the result was known already.
     case evaluations
     case evaluationsSaved = "evaluations_saved"
-    /// How many of the steps an earlier image took for this one too.
+    /// How many of the steps were shared with an earlier image.
     case stepsShared = "steps_shared"
-    /// The file of another run folder that the image was taken from; empty for one that was made.
+    /// The file in another run folder from which the image was taken; empty for an image that was made.
     case reusedFrom = "reused_from"
   }
 
@@ -44,17 +44,17 @@ final class TraceFile {
   private let disk: Disk
   private let engine: EngineDescription
   private let descriptor: Int32
-  /// Those of the file's first line, which an older version may have written with fewer; nil for an unknown one.
+  /// The columns in the file's first line, which an older version may have written with fewer columns; nil for an unknown one.
   private let columns: [Column?]
   private var meter: JobMeter?
   private var evaluationsBefore = NetworkEvaluations()
   private var stepsShared = 0
 
-  /// Opens the file for more lines; one that a power cut tore is cut off.
+  /// Opens the file for more lines; removes an incomplete last line, which a power cut can leave.
   ///
   /// - Parameters:
-  ///   - path: The file, which nobody else writes.
-  ///   - engine: What makes the images.
+  ///   - path: The file, which no other process writes.
+  ///   - engine: The engine that makes the images.
   ///   - disk: The disk.
   /// - Throws: `RunError`.
   init(path: String, engine: EngineDescription, on disk: Disk) throws {
@@ -81,7 +81,7 @@ final class TraceFile {
 
   deinit { close(descriptor) }
 
-  /// Where the last whole line ends.
+  /// Where the last complete line ends.
   private static func wholeLines(of path: String, size: Int64) throws -> Int64 {
     let reader = try FileReader(path: path)
     var end = size
@@ -102,20 +102,20 @@ final class TraceFile {
     return names.map(String.init)
   }
 
-  /// A job begins, after this many evaluations of the network.
+  /// Notes that a job begins, after this many evaluations of the network.
   func begin(_ evaluations: NetworkEvaluations) {
     meter = JobMeter()
     evaluationsBefore = evaluations
     stepsShared = 0
   }
 
-  /// The job continues from a state that it has in common with another image, after this many steps.
+  /// Notes that the job continues from a state that it has in common with another image, after this many steps.
   func noteShared(_ steps: Int) { stepsShared = steps }
 
-  /// The job has come further.
+  /// Notes progress of the job.
   func note(_ progress: GenerationProgress) { meter?.note(progress) }
 
-  /// Adds the line of an image that is done, after this many evaluations of the network.
+  /// Adds the line of a finished image, after this many evaluations of the network.
   func append(_ image: FinishedImage, _ planned: IdentifiedJob, _ evaluations: NetworkEvaluations) throws {
     let asked = evaluations - evaluationsBefore
     let (settings, ingredients) = (planned.job.settings, planned.ingredients)
@@ -147,7 +147,7 @@ final class TraceFile {
     try disk.write(Self.line(fields), to: descriptor, path: path)
   }
 
-  /// Adds the line of an image that was taken from another run folder, none of whose steps were taken.
+  /// Adds the line of an image that was taken from another run folder; no steps were needed for it.
   func appendReused(_ image: FinishedImage, _ planned: IdentifiedJob) throws {
     begin(NetworkEvaluations())
     noteShared(planned.job.settings.allSteps)
@@ -156,6 +156,6 @@ final class TraceFile {
 
   private static func line(_ fields: [String]) -> [UInt8] { Array((fields.joined(separator: "\t") + "\n").utf8) }
 
-  /// To the microsecond.
+  /// The seconds, rounded to microseconds.
   private static func rounded(_ seconds: Double) -> String { PythonNumber.repr((seconds * 1e6).rounded() / 1e6) }
 }

@@ -4,22 +4,22 @@ import Imaging
 import Settings
 import Text
 
-/// Takes images over from other run folders, which stay as they are.
+/// Takes images from other run folders, which do not change.
 struct ImageReuse {
   let store: ImageStore
   let folder: RunFolder
   let disk: Disk
 
-  /// Takes an image over, if one of these files still is what it was.
+  /// Takes an image from another run folder if one of these files is still unchanged.
   ///
-  /// The file gets a second name here, or is copied if the folders are on different file systems or its text is not this job's. If
-  /// the job asks for other formats, they are made of it, for which it has to give back the pixels. Files are in place before this
-  /// returns, but their names are durable only after `Disk.synchroniseFolder`.
+  /// The file gets a second name in this folder. It is copied instead if the folders are on different file systems, or if its
+  /// text is not this job's text. If the job asks for other formats, they are made from a file that preserves the pixels. Files
+  /// exist before this returns, but their names are durable only after `Disk.synchroniseFolder`.
   ///
   /// - Parameters:
-  ///   - entries: Where the image may be.
+  ///   - entries: Files that may contain the image.
   ///   - planned: The job.
-  ///   - stem: What the image is called here, relative to the run folder and without its ending.
+  ///   - stem: The image's name here, relative to the run folder and without its extension.
   ///   - infotext: The text that the image has here.
   /// - Returns: The line for the journal; nil if no file can be used.
   /// - Throws: `RunError.notWritten` if this folder cannot be written.
@@ -55,7 +55,7 @@ struct ImageReuse {
     return nil
   }
 
-  /// Whether the file is encoded as asked for.
+  /// Whether the file is encoded as the job asks.
   private func isEncoded(_ entry: ImageStore.Entry, as encoding: ImageEncoding) throws -> Bool {
     guard entry.path.hasSuffix(encoding.ending) else { return false }
     if encoding == .png { return true }
@@ -65,7 +65,7 @@ struct ImageReuse {
     return note.encoding == encoding.description && note.pixels == entry.pixelsSHA256
   }
 
-  /// The pixels of a file that gives them back.
+  /// The pixels of a file that preserves them.
   private func pixels(of entry: ImageStore.Entry) -> RGBImage? {
     guard let bytes = try? FileReader.bytes(of: entry.path), Self.isWhole(bytes, entry),
       let picture = try? PictureFile(decoding: bytes), picture.isLossless,
@@ -74,14 +74,14 @@ struct ImageReuse {
     return picture.image
   }
 
-  /// Gives the file a second name; nil if that is not possible, or the file is not the one that was noted.
+  /// Gives the file a second name; nil if that is not possible, or if the file is not the expected one.
   private func link(
     _ entry: ImageStore.Entry, to target: String, _ infotext: String
   ) throws -> (FileMark, sha256: String)? {
-    // Compared under its new name, so that it does not matter what happens to the old one meanwhile.
+    // It is compared under its new name, so a change of the old name does not matter.
     let temporary = TemporaryFile.name(of: target, on: disk)
     guard try disk.linkExisting(entry.path, to: temporary) else { return nil }
-    // After a rename there is nothing left to remove, unless both are names of one file already.
+    // After a rename, there is nothing left to remove, unless both names belong to one file already.
     defer { unlink(temporary) }
     let descriptor = uninterrupted { open(temporary, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
     guard descriptor >= 0 else { return nil }

@@ -2,21 +2,21 @@ import Foundation
 import Settings
 import Text
 
-/// Where the images of all run folders of this user are, by identity, so that a run need not make what another folder has.
+/// The images in all run folders of this user, by identity, so a run does not have to make an image that another folder has.
 ///
 /// A text file, `$XDG_CACHE_HOME/sdbatch/images.tsv` (`~/.cache` by default), with one line for each image: identity, digest of
-/// the file, digest of the pixels, number of restored faces, absolute path. Lines are appended under a lock, each durable before
-/// the next image begins. It is a cache: a line is believed only after the file's digest was compared, and a file that cannot be
-/// read or written is as good as none.
+/// the file, digest of the pixels, number of restored faces, absolute path. Lines are appended with a lock, and each is durable
+/// before the next image begins. It is a cache: a line counts only after the file's digest was compared, and if the file cannot
+/// be read or written, the run continues without it.
 public struct ImageStore: Sendable {
   /// An image in a run folder.
   struct Entry: Hashable {
     var id: JobID
-    /// Of the file.
+    /// The hash of the file.
     var sha256: String
-    /// Of the RGB bytes.
+    /// The hash of the RGB bytes.
     var pixelsSHA256: String
-    /// How many faces were restored; nil if none were looked for.
+    /// How many faces were restored; nil if the job did not look for faces.
     var faces: Int?
     /// Absolute.
     var path: String
@@ -25,14 +25,14 @@ public struct ImageStore: Sendable {
   /// The file; nil if the environment names no folder for it.
   let path: String?
   private let disk: Disk
-  /// From this size on the file is compacted to half of it.
+  /// When the file reaches this size, it is reduced to half of it.
   private let limit: Int64
 
   /// The store of the user with these environment variables.
   ///
   /// - Parameters:
   ///   - environment: `XDG_CACHE_HOME` and `HOME` are read.
-  ///   - limit: The most bytes of the file; the default is enough for 150 000 images.
+  ///   - limit: The maximum number of bytes of the file; the default is enough for 150 000 images.
   ///   - disk: The disk.
   public init(environment: [String: String], limit: Int64 = 48 << 20, on disk: Disk = Disk()) {
     // The XDG specification says to ignore relative paths.
@@ -44,12 +44,12 @@ public struct ImageStore: Sendable {
 
   // MARK: Reading
 
-  /// The entries of some images, the newest line of each first. Paths in `folder` are left out.
+  /// The entries of some images; for each image, the newest line first. Paths in `folder` are left out.
   ///
   /// - Parameters:
   ///   - wanted: Their identities.
   ///   - folder: The run that asks.
-  /// - Returns: Entries; not compared with the files yet.
+  /// - Returns: Entries, which have not been compared with the files yet.
   func entries(of wanted: Set<JobID>, outside folder: RunFolder) -> [JobID: [Entry]] {
     var found: [JobID: [Entry]] = [:]
     let own = folder.path + "/"
@@ -63,12 +63,12 @@ public struct ImageStore: Sendable {
     return found.mapValues { $0.reversed() }
   }
 
-  /// Where some images are in other run folders, by the existence of the files alone.
+  /// The paths of some images in other run folders; only checks that the files exist.
   ///
   /// - Parameters:
-  ///   - wanted: Their identities, and the files that are asked for.
+  ///   - wanted: Their identities, and the files to find.
   ///   - folder: The run that asks.
-  /// - Returns: The paths of those that a run would probably take over.
+  /// - Returns: The paths of the files that a run would probably use.
   public func paths(of wanted: [JobID: [ImageEncoding]], outside folder: RunFolder) -> [JobID: String] {
     if wanted.isEmpty { return [:] }
     var paths: [JobID: String] = [:]
@@ -76,7 +76,7 @@ public struct ImageStore: Sendable {
       paths[id] =
         entries.first { entry in
           guard (try? FileMark(path: entry.path)) != nil else { return false }
-          // Of a lossy file, only its own format can be taken.
+          // A lossy file can only be used for its own format.
           return !entry.path.hasSuffix(ImageEncoding.jpeg(quality: 1).ending)
             || wanted[id]?.map(\.ending) == [ImageEncoding.jpeg(quality: 1).ending]
         }?.path
@@ -89,7 +89,7 @@ public struct ImageStore: Sendable {
     try? FileReader.forEachLine(of: path) { _, line, isWhole in if isWhole { body(line) } }
   }
 
-  /// The identity that a line begins with; cheap, since most lines are of other images.
+  /// The identity at the start of a line; fast, since most lines belong to other images.
   private static func id(_ line: UnsafeBufferPointer<UInt8>) -> JobID? {
     guard line.count > 64, line[64] == UInt8(ascii: "\t") else { return nil }
     return JobID(String(decoding: line[..<64], as: UTF8.self))
@@ -97,7 +97,7 @@ public struct ImageStore: Sendable {
 
   // MARK: Writing
 
-  /// Adds images, unless that is not possible.
+  /// Adds images if that is possible.
   ///
   /// - Parameter entries: What a run has published.
   func add(_ entries: [Entry]) {
@@ -115,7 +115,7 @@ public struct ImageStore: Sendable {
         if try FileMark(path: path).size > limit { try compact(path) }
       }
     } catch {
-      // The next run makes the image again, which is all that is lost.
+      // The only loss is that the next run makes the image again.
     }
   }
 
@@ -124,7 +124,8 @@ public struct ImageStore: Sendable {
     while true {
       let descriptor = try disk.open(path, flags: O_CREAT | O_APPEND)
       defer { close(descriptor) }
-      // Others hold it for milliseconds; one that was stopped meanwhile must not stop this run.
+      // Other processes hold the lock for milliseconds; a process that was suspended while it has the lock must not stop this
+      // run.
       var tries = 0
       while uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
         tries += 1
@@ -133,7 +134,7 @@ public struct ImageStore: Sendable {
         }
         usleep(10_000)
       }
-      // Another process may have compacted the file meanwhile, which replaces it.
+      // Another process may have compacted the file in the meantime, which replaces it.
       var (own, current) = (stat(), stat())
       guard fstat(descriptor, &own) == 0, stat(path, &current) == 0, own.st_ino == current.st_ino,
         own.st_dev == current.st_dev
@@ -147,7 +148,7 @@ public struct ImageStore: Sendable {
     return size > 0 ? try FileReader(path: path).read(size - 1..<size) != [UInt8(ascii: "\n")] : false
   }
 
-  /// Replaces the file by its newest lines, without those of files that are gone; at most half of the limit.
+  /// Replaces the file by its newest lines, up to half of the limit, without lines of files that no longer exist.
   private func compact(_ path: String) throws {
     var lines: [Entry: Int] = [:]
     var count = 0
@@ -169,7 +170,7 @@ public struct ImageStore: Sendable {
 }
 
 extension ImageStore.Entry {
-  /// Reads a line without its line feed; nil for one that is damaged.
+  /// Reads a line without its line feed; nil for a damaged line.
   init?(_ line: UnsafeBufferPointer<UInt8>) {
     let fields = String(decoding: line, as: UTF8.self).split(separator: "\t", omittingEmptySubsequences: false)
     guard fields.count == 5, let id = JobID(fields[0]), JobID(fields[1]) != nil, JobID(fields[2]) != nil,
@@ -180,14 +181,14 @@ extension ImageStore.Entry {
     )
   }
 
-  /// The line with its line feed; nil if the path has characters that end a line or a field.
+  /// The line with its line feed; nil if the path contains characters that end a line or a field.
   var line: [UInt8]? {
     if path.utf8.contains(where: { $0 < 0x20 }) { return nil }
     let fields = [id.description, sha256, pixelsSHA256, faces.map { "\($0)" } ?? "", path]
     return Array((fields.joined(separator: "\t") + "\n").utf8)
   }
 
-  /// What a run published: the files that give back the pixels, or else the one that people mean.
+  /// What a run published: the files that preserve the pixels, or the main file if there are none.
   static func all(of image: FinishedImage, in folder: RunFolder) -> [ImageStore.Entry] {
     let lossless = image.files.filter(\.encoding.isLossless)
     return (lossless.isEmpty ? Array(image.files.prefix(1)) : lossless).map { file in

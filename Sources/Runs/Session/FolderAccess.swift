@@ -2,9 +2,9 @@ import Foundation
 
 /// How a run may use its folder: alone, or together with other processes.
 enum FolderAccess {
-  /// The folder is locked: nobody else writes in it.
+  /// The folder is locked: no other process writes in it.
   case exclusive(RunLock)
-  /// Other processes do other parts of the plan, or even the same part, at the same time and on other machines.
+  /// At the same time, other processes do other parts of the plan, or even the same part, perhaps on other machines.
   case shared(Shard, RunFolder)
 
   var folder: RunFolder {
@@ -34,7 +34,7 @@ enum FolderAccess {
     }
   }
 
-  /// The path of the trace to write: a shard's name ends in the number of its journal.
+  /// The path of the trace to write: for a shard, its name ends with the number of its journal.
   func trace(_ journal: Journal) throws -> String {
     guard let shard else { return folder.trace }
     return folder.file("trace-\(shard.label)-\(try journal.startNumber()).tsv")

@@ -1,35 +1,36 @@
 import Imaging
 import Settings
 
-/// Makes images; all that a run needs of the engine.
+/// Makes images; this is everything that a run needs from the engine.
 public protocol ImageGenerator {
   /// Describes this generator, for the manifest.
   var description: EngineDescription { get }
 
-  /// How many network evaluations images needed so far, for the trace; zero if the generator does not count.
+  /// How many network evaluations images have needed so far, for the trace; zero if the generator does not count.
   var evaluations: NetworkEvaluations { get }
 
-  /// Finds what decides the pixels of a job besides its settings; loads no weights, and is cheap after a model's first time.
+  /// Finds what determines the pixels of a job in addition to its settings. It loads no weights, and is fast after the first
+  /// call for a model.
   ///
   /// - Parameter settings: The settings of a job.
-  /// - Returns: The models by digest, and the precision that will run.
-  /// - Throws: Why the model cannot be used; the run does not start then.
+  /// - Returns: The models by digest, and the precision that will be used.
+  /// - Throws: Why the model cannot be used; then the run does not start.
   func ingredients(for settings: ImageSettings) throws -> JobIngredients
 
-  /// What takes effect at which call of a job's passes: prompts, and what may replace the network. Jobs whose settings and
-  /// ingredients are the same except for later stages are the same image up to the first change that differs.
+  /// The changes that take effect during a job's passes: prompts, and networks that replace each other. If two jobs differ only
+  /// in later stages, they give the same image up to the first change that differs.
   ///
   /// - Parameter settings: The settings of a job.
   /// - Returns: The changes in order of their calls; nil if images must not continue from the states of others.
   func changes(in settings: ImageSettings) -> [CallChange]?
 
-  /// Gives the generator a question to ask within long computations. If the answer is true, it calls `progress` soon, with the
+  /// Gives the generator a question to ask during long computations. After a true answer, it soon calls `progress` with the
   /// last state, and need not finish the sampling step.
   ///
   /// - Parameter isStopping: The question.
   mutating func askWithin(_ isStopping: @escaping () -> Bool)
 
-  /// Makes one image, and says what was done to it last; by default ``generate(_:resuming:progress:)``.
+  /// Makes one image, and returns what was done to it last; by default, this calls ``generate(_:resuming:progress:)``.
   mutating func make(
     _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
@@ -39,29 +40,29 @@ public protocol ImageGenerator {
   ///
   /// - Parameters:
   ///   - settings: The settings of the job.
-  ///   - state: A state to continue from, which an earlier call passed to `progress` for the same job, or for one that is the
-  ///     same up to there; nil to start at the beginning. The image must be the same either way.
-  ///   - progress: Must be called before each stage and after each sampling step, with the state if the image could be
-  ///     continued from it. What it throws must be rethrown at once, since the run may have been asked to stop.
+  ///   - state: The state from which to continue: an earlier call passed it to `progress` for the same job, or for a job that
+  ///     is the same up to there. nil to start at the beginning. The image must be the same in both cases.
+  ///   - progress: Must be called before each stage and after each sampling step, with the state if the image can be continued
+  ///     from it. What it throws must be rethrown at once, since the run may have been asked to stop.
   /// - Returns: An image of the size that the settings ask for.
-  /// - Throws: What `progress` throws; `UnusableState` if `state` cannot be continued; an `InputFailure` that is not of one
-  ///   job if all jobs with this model would fail; or any other error, which fails this job only.
+  /// - Throws: What `progress` throws; `UnusableState` if `state` cannot be continued; an `InputFailure` if all jobs with this
+  ///   model would fail; or any other error, which makes only this job fail.
   mutating func generate(
     _ settings: ImageSettings, resuming state: [UInt8]?,
     progress: (GenerationProgress, GenerationState?) throws -> Void
   ) throws -> RGBImage
 }
 
-/// An error caused by an input, such as a model file. It ends the run, since all jobs with this model would fail, unless it
-/// concerns one job only.
+/// An error caused by an input, for example a model file. It ends the run, since all jobs with this model would fail, unless it
+/// concerns only one job.
 public protocol InputFailure: Error {
   /// Whether only this job fails; false by default.
   var isOfOneJob: Bool { get }
-  /// Whether the check before a run continues, to report all errors of this kind at once; false by default.
+  /// Whether the check before a run continues after this error, to report all errors of this kind at once; false by default.
   var isReportedWithOthers: Bool { get }
 }
 
-/// Several errors of inputs, which are reported at once.
+/// Several errors of inputs, which are reported together.
 public struct InputFailures: InputFailure, CustomStringConvertible {
   /// Each message once, in the order in which they were found.
   public let messages: [String]
@@ -74,15 +75,15 @@ public struct InputFailures: InputFailure, CustomStringConvertible {
     self.messages = messages
   }
 
-  /// A line for each.
+  /// One line for each message.
   public var description: String { messages.joined(separator: "\n") }
 }
 
 extension ImageGenerator {
-  /// Nil: nothing is known about what images have in common.
+  /// Nil: it is not known what images have in common.
   public func changes(in settings: ImageSettings) -> [CallChange]? { nil }
 
-  /// By default the question is not asked, and sampling steps are finished.
+  /// By default, the question is not asked, and sampling steps are finished.
   public mutating func askWithin(_ isStopping: @escaping () -> Bool) {}
 
   /// Zero: nothing is counted.

@@ -14,11 +14,11 @@ public enum RunEvent: Sendable {
   case resumed(RunningJob, step: Int)
   /// An image continues from the state that it has in common with an earlier image, after this many sampling steps.
   case shared(RunningJob, step: Int)
-  /// An earlier run's checkpoint cannot be used, for this reason; the image restarts from step 0.
+  /// An earlier run's checkpoint cannot be used, for this reason; the image starts again from step 0.
   case checkpointIgnored(RunningJob, reason: String)
   /// A job that crashed the process twice counts as failed, and is not tried.
   case jobQuarantined(Job, JobID, error: String)
-  /// An image is durable, and so is its line in the journal.
+  /// An image and its journal line are durable.
   case imageDone(RunningJob, file: String, seconds: Double)
   /// A job failed; the error is in the journal.
   case jobFailed(RunningJob, error: String)
@@ -36,11 +36,11 @@ public struct RunStart: Hashable, Sendable {
   public var imagesToMake: Int
   /// How many sampling steps they take.
   public var stepsToMake: Int
-  /// How many steps more they would take if each were made alone.
+  /// How many more steps they would take if each image were made alone.
   public var stepsShared: Int
   /// How many images were taken from other run folders instead.
   public var imagesReused: Int
-  /// How many images were kept in another format, and were converted.
+  /// How many images existed in another format and were converted.
   public var imagesConverted: Int
 }
 

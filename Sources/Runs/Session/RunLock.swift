@@ -1,24 +1,24 @@
 import Foundation
 import Text
 
-/// The right to work in a run folder. One process has it at a time, and it is released when that process ends.
+/// The right to work in a run folder. Only one process has it at a time, and it is released when that process ends.
 ///
-/// An `flock` on a file that stays; its text is for people.
+/// It is an `flock` on a file that stays; the text in the file is for people.
 public final class RunLock {
   /// The folder that is held.
   public let folder: RunFolder
   private let descriptor: Int32
 
-  /// Takes the lock, making the folder if it is not there.
+  /// Takes the lock; creates the folder if it does not exist.
   ///
   /// - Parameters:
   ///   - folder: The run folder.
   ///   - patience: How long to wait for another process to finish.
   ///   - disk: The disk.
-  ///   - stopRequest: Asked while it waits, which ends when it returns a reason.
-  ///   - isWaiting: Called once if it has to wait, with what the other process wrote into the lock.
-  /// - Throws: `RunError.folderInUse` if another process has it still, `RunError.notWritten` if the folder cannot
-  ///   be written, `StopRequested` if waiting was to end.
+  ///   - stopRequest: Asked during the wait, which ends when this returns a reason.
+  ///   - isWaiting: Called once if there is a wait, with the text that the other process wrote into the lock.
+  /// - Throws: `RunError.folderInUse` if another process still has the lock, `RunError.notWritten` if the folder cannot be
+  ///   written, `StopRequested` if a stop was requested during the wait.
   public init(
     _ folder: RunFolder, patience: Duration = .zero, on disk: Disk = Disk(), stopRequest: () -> StopReason? = { nil },
     isWaiting: (_ owner: String) -> Void = { _ in }
@@ -27,7 +27,7 @@ public final class RunLock {
     let started = ContinuousClock.now
     try disk.makeFolder(folder.path)
     var descriptor = try Self.open(folder, started, patience, disk, stopRequest, isWaiting)
-    // Another process may have replaced the folder while this one waited.
+    // Another process may have replaced the folder during the wait.
     while !Self.isSame(descriptor, folder.lock) {
       close(descriptor)
       try disk.makeFolder(folder.path)
@@ -39,7 +39,7 @@ public final class RunLock {
     try disk.write(Array(text.utf8), to: descriptor, path: folder.lock)
   }
 
-  /// Opens the file and takes the lock on it, within the patience.
+  /// Opens the file and locks it, with a wait of at most `patience`.
   private static func open(
     _ folder: RunFolder, _ started: ContinuousClock.Instant, _ patience: Duration, _ disk: Disk,
     _ stopRequest: () -> StopReason?, _ isWaiting: (_ owner: String) -> Void
@@ -51,8 +51,8 @@ public final class RunLock {
       var isTold = false
       while try !take(descriptor, LOCK_EX, path: folder.lock) {
         let waited = ContinuousClock.now - started
-        // `status` shares the lock for an instant to see whether it is free; a run must not fail because of it, even if
-        // the system suspends `status` meanwhile.
+        // `status` shares the lock for a very short time to see whether it is free. A run must not fail because of that, even
+        // if the system suspends `status` at that moment.
         if try take(descriptor, LOCK_SH, path: folder.lock) {
           flock(descriptor, LOCK_UN)
           if waited < max(patience, .seconds(60)) {
@@ -107,10 +107,10 @@ public final class RunLock {
 
   deinit { close(descriptor) }
 
-  /// What the process that uses the folder wrote into the lock; nil if the folder is free.
+  /// The text that the process that uses the folder wrote into the lock; nil if the folder is free.
   ///
   /// - Parameter folder: A run folder, which may be read-only or missing.
-  /// - Returns: Host, process and start, or an empty text if the holder has not written it yet.
+  /// - Returns: Host, process and start; an empty text if the holder has not written it yet.
   public static func holder(of folder: RunFolder) -> String? {
     let descriptor = uninterrupted { Glibc.open(folder.lock, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { return nil }

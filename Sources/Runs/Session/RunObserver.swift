@@ -1,31 +1,31 @@
 import Settings
 
-/// Follows a run, to print its progress for example.
+/// Follows a run, for example to print its progress.
 public protocol RunObserver: AnyObject {
   /// Receives every event.
   func note(_ event: RunEvent)
 
-  /// The images are done; called also after an error, before the contact sheet is made.
+  /// Called when the images are done, also after an error, before the contact sheet is made.
   func close()
 }
 
-/// Answers those who asked for the images of a run.
+/// Answers requests for the images of a run.
 public protocol RunAnswers: AnyObject {
   /// Receives every event, before the observer does.
   func note(_ event: RunEvent)
 
-  /// Why a job must end: its response missed its deadline. nil while there is time.
+  /// Why a job must end: its response missed its deadline. nil while there is time left.
   func deadline(for job: Job) -> String?
 
-  /// The images are done; makes the last answers durable.
+  /// Called when the images are done; makes the last responses durable.
   ///
-  /// - Parameter stop: Why the run ended with work left; nil if it did not.
-  /// - Throws: Why an answer could not be written, if one could not.
+  /// - Parameter stop: Why the run ended with work left; nil if no work is left.
+  /// - Throws: Why a response could not be written.
   func close(_ stop: StopReason?) throws
 
   /// Sends the remaining announcements, as the last part of a run.
   ///
-  /// - Parameter isStopping: Whether to leave the rest to the next run; asked again and again.
+  /// - Parameter isStopping: Whether to leave the rest to the next run; called repeatedly.
   func deliver(until isStopping: @escaping () -> Bool)
 }
 
@@ -36,9 +36,9 @@ public protocol RunViews: AnyObject {
   /// - Throws: Why it could not be written.
   func makeSheet() throws
 
-  /// Brings the page up to date.
+  /// Updates the page.
   ///
-  /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
+  /// - Parameter patience: The longest time for making thumbnails; nil for no limit.
   /// - Throws: Why it could not be written.
   func refreshPage(patience: Duration?) throws
 }

@@ -3,21 +3,21 @@ import Settings
 
 /// Plans the jobs of a run.
 public protocol RunPlanner {
-  /// The numbers drawn for seeds of -1, which the run folder keeps.
+  /// The numbers drawn for seeds of -1; the run folder keeps them.
   associatedtype Seeds: Codable & Equatable
-  /// What is planned.
+  /// The result of planning.
   associatedtype Source: JobSource
 
-  /// The draws that a run folder keeps, as far as this run uses them; none for a new folder.
+  /// The draws that a run folder keeps, as far as this run uses them; empty for a new folder.
   ///
   /// - Parameter folder: The run folder.
-  /// - Returns: Draws.
+  /// - Returns: The draws.
   /// - Throws: `RunError` for a file that cannot be read.
   func storedSeeds(in folder: RunFolder) throws -> Seeds
 
   /// Plans the jobs.
   ///
-  /// - Parameter seeds: What was drawn before; new draws are added.
+  /// - Parameter seeds: Earlier draws; new draws are added.
   /// - Returns: The jobs.
   /// - Throws: What is wrong with the recipe.
   func plan(_ seeds: inout Seeds) throws -> Source
@@ -28,7 +28,7 @@ public protocol JobSource {
   /// The jobs.
   associatedtype Jobs: Sequence<Job>
 
-  /// The jobs in written order; every walk gives the same.
+  /// The jobs in written order; every loop over them gives the same jobs.
   var jobs: Jobs { get }
   /// The recipe as the manifest shows it: an object.
   var json: JSONValue { get }

@@ -5,11 +5,11 @@ import Settings
 /// Carries out a recipe in a run folder, from the check before anything is written to the last announcement. Each step is
 /// durable before the next begins.
 ///
-/// The order for a whole run: plan and check -> lock -> seeds -> response documents -> `Runner` (plan, journal, images,
-/// manifest) -> the rest of the responses -> contact sheet -> page -> announcements -> unlock. A shard takes no lock, and does
-/// the first part and the `Runner`'s only; `collect` does the rest once for all of them.
+/// The order for a complete run: plan and check -> lock -> seeds -> response documents -> `Runner` (plan, journal, images,
+/// manifest) -> the rest of the responses -> contact sheet -> page -> announcements -> unlock. A shard takes no lock; it does
+/// only the first part and the `Runner`'s part. `collect` does the rest once for all shards.
 ///
-/// What the session needs from outside is in `planner` and in its variables, which do nothing unless they are set.
+/// What the session needs from outside is in `planner` and in its variables, which do nothing by default.
 public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   /// What to do, and how.
   public struct Options: Sendable {
@@ -19,7 +19,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     public var selection = JobSelection.unfinished
     /// What to do when a job fails.
     public var failurePolicy = FailurePolicy.goOn
-    /// How often the unfinished image is saved; zero saves it after every step.
+    /// The time between two saves of the unfinished image; zero saves it after every step.
     public var checkpointInterval = Duration.seconds(30)
     /// What to do with images that were made with another instruction set or precision.
     public var otherImages = OtherImagePolicy.refuse
@@ -32,29 +32,29 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     public init() {}
   }
 
-  /// Reports what a job is made from; the generator's answer by default.
+  /// Reports the ingredients of a job; asks the generator by default.
   public var ingredients: (ImageSettings) throws -> JobIngredients
-  /// Returns why the run must end; asked during the check, while it waits for the lock, and before every step.
+  /// Returns why the run must stop; asked during the check, while it waits for the lock, and before every step.
   public var stopRequest: () -> StopReason? = { nil }
-  /// Called once, with what the other process wrote into the lock, if the session has to wait for it.
+  /// Called once if the session has to wait for the lock, with the text that the other process wrote into it.
   public var isWaiting: (_ owner: String) -> Void = { _ in }
   /// Called when the check has passed and the lock is held, before anything is written.
   public var workBegins: () -> Void = {}
-  /// Called with what was planned, to print warnings; not if the plan in the folder is used instead.
+  /// Called with what was planned, to print warnings; not called if the plan in the folder is used instead.
   public var reportPlan: (Planner.Source) -> Void = { _ in }
-  /// Called with what was found, if images made with another instruction set or precision are kept or made again.
+  /// Called with a description if images made with another instruction set or precision are kept or made again.
   public var reportOtherImages: (String) -> Void = { _ in }
-  /// Called with what was found, if images of a nightly series were forgotten, deleted or put back.
+  /// Called with a description if images of a nightly series were forgotten, deleted or put back.
   public var reportForgotten: (String) -> Void = { _ in }
   /// Makes the observer of the run; the lock is nil for a shard.
   public var observer: (RunLock?) -> (any RunObserver)? = { _ in nil }
-  /// Makes what answers those who asked for the images.
+  /// Makes the object that answers requests for the images.
   public var answers: (Planner.Source, JobList) throws -> (any RunAnswers)? = { _, _ in nil }
-  /// Where images of other run folders are; nil to make every image.
+  /// The images in other run folders; nil to make every image.
   public var store: ImageStore?
   /// Makes the contact sheet and the page; nil for a run without them.
   public var views: (any RunViews)?
-  /// Called at the end, also of a run that failed, while the lock is still held.
+  /// Called at the end, also after a run that failed, while the lock is still held.
   public var workEnds: () -> Void = {}
 
   private let generator: Generator
@@ -86,7 +86,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
   /// Does the work.
   ///
   /// - Returns: How the run ended.
-  /// - Throws: What the planner, the generator or a part from outside throws; `StopRequested` before the work began; or
+  /// - Throws: What the planner, the generator or a part from outside throws; `StopRequested` before the work begins; or
   ///   `RunError`. Nothing is written if the check fails.
   public func run() throws -> RunOutcome {
     try folder.checkIsUsable()
@@ -104,11 +104,11 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
 
     let lock = try RunLock(
       folder, patience: options.lockPatience, on: disk, stopRequest: stopRequest, isWaiting: isWaiting)
-    // Until everything is written, the contact sheet included.
+    // Until everything is written, including the contact sheet.
     defer { withExtendedLifetime(lock) {} }
     defer { workEnds() }
     workBegins()
-    // Another run may have drawn seeds since the first look.
+    // Another run may have drawn seeds since these were read.
     let current = try planner.storedSeeds(in: folder)
     if current != stored {
       seeds = current
@@ -127,11 +127,11 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
       do {
         try answers?.close(outcome.stop)
       } catch let failure as any InputFailure {
-        // Some requests could not be answered. Answer the others, since the images exist.
+        // Some responses could not be written. Write the others, since the images exist.
         unanswered = failure
       }
     } catch {
-      // The page should say that the run is over, if it can.
+      // If possible, the page should say that the run has ended.
       if lock.isHeld { try? views?.refreshPage(patience: .zero) }
       throw error
     }
@@ -141,7 +141,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     return outcome
   }
 
-  /// Leaves out what is not to be made again, and moves what the recipe no longer keeps to `trash/`.
+  /// Leaves out images that are not to be made again, and moves images that the recipe no longer keeps to `trash/`.
   private func forget(_ jobs: JobList, _ source: Planner.Source) throws -> JobList {
     // The responses to requests name their images by the jobs' indices.
     if source.json["requests"] != nil { return jobs }
@@ -171,7 +171,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     guard let views else { return }
     let isComplete = outcome.counts.pending == 0
     if isComplete { try views.makeSheet() }
-    // Spend at most a second here once a stop was requested.
+    // After a stop request, spend at most a second here.
     try views.refreshPage(patience: isComplete ? nil : .seconds(1))
   }
 
@@ -179,7 +179,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
 
   private func run(_ shard: Shard) throws -> RunOutcome {
     var plan = try sharedPlan()
-    // If the folder has a plan, that decides, and the differences are reported with it.
+    // If the folder has a plan, that plan decides, and differences are reported with it.
     if options.otherImages != .refuse || access(folder.plan, F_OK) != 0 {
       let jobs = try plan.jobs.settled(in: folder, options.otherImages, report: reportOtherImages)
       plan = RunPlan(jobs: jobs, recipe: plan.recipe, recipeText: plan.recipeText)
@@ -195,9 +195,9 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
 
   /// The plan that all shards of the folder share.
   ///
-  /// The first shard draws the seeds of -1, and all others plan with them. A plan that exists counts if the recipe is still
-  /// the one that it was made from, even if the recipe would result in more jobs by now: a nightly series grows at midnight, a
-  /// plan does not.
+  /// The first shard draws the seeds of -1, and all others plan with them. An existing plan counts if the recipe is still the
+  /// recipe from which it was made, even if the recipe would have more jobs by now: a nightly series grows at midnight, a plan
+  /// does not.
   private func sharedPlan() throws -> RunPlan {
     while true {
       let hasSeeds = access(folder.seeds, F_OK) == 0
@@ -238,7 +238,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
 }
 
 extension RunPlan {
-  /// What to carry out of a recipe.
+  /// The part of a recipe to carry out.
   public init(jobs: JobList, _ source: some JobSource) {
     self.init(jobs: jobs, recipe: source.json, recipeText: source.recipeText)
   }

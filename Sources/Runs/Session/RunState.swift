@@ -9,7 +9,7 @@ struct RunState {
   /// By the index of the job that makes the image.
   private var states: [JobState]
   private var isTried: [Bool]
-  /// Images that this run has yet to make or to fail at.
+  /// How many images this run still has to try.
   private var left = 0
   private var imagesToMake = 0
   private var stepsToMake = 0
@@ -17,12 +17,12 @@ struct RunState {
   private var imagesReused = 0
   private var imagesConverted = 0
   private var begun = 0
-  /// By the index of the job that makes the image, whether that is for this run to do.
+  /// By the index of the job that makes the image: whether this run makes it.
   private let owned: [Bool]
 
   /// - Parameters:
   ///   - jobs: The jobs of the plan.
-  ///   - shard: The part that this run does; nil for all.
+  ///   - shard: The part that this run does; nil for all of it.
   ///   - changes: What takes effect during a job's first pass.
   init(_ jobs: JobList, shard: Shard?, changes: (ImageSettings) -> [CallChange]? = { _ in nil }) {
     self.jobs = jobs
@@ -42,13 +42,13 @@ struct RunState {
     stepsToMake += settings.allSteps
   }
 
-  /// Notes the state of a job that this run leaves alone.
+  /// Notes the state of a job that this run does not do.
   mutating func leave(_ state: JobState, at index: Int) {
     states[index] = state
     isTried[index] = true
   }
 
-  /// Records how many steps of each image an earlier image has already made.
+  /// Notes how many steps of each image an earlier image shares with it.
   ///
   /// - Parameters:
   ///   - work: The jobs to do.
@@ -70,7 +70,7 @@ struct RunState {
 
   // MARK: The work
 
-  /// The jobs to do, in the order in which they are done, and what they have in common.
+  /// The jobs to do, in the order of the work, and what they have in common.
   ///
   /// - Parameter changes: What takes effect during a job's first pass.
   /// - Returns: The work.
@@ -90,7 +90,7 @@ struct RunState {
     if state == .done { imagesMade += 1 }
   }
 
-  /// Notes that another process made the image meanwhile.
+  /// Notes that another process made the image in the meantime.
   mutating func adopt(_ index: Int) {
     states[index] = .done
     isTried[index] = true
@@ -105,14 +105,14 @@ struct RunState {
     stepsToMake -= settings.allSteps
   }
 
-  /// Notes that the image's files were made of one in another format.
+  /// Notes that the image's files were made from one in another format.
   mutating func convert(_ settings: ImageSettings, at index: Int) {
     adopt(index)
     imagesConverted += 1
     stepsToMake -= settings.allSteps
   }
 
-  /// Whether the image of this job is for this run to make.
+  /// Whether this run makes the image of this job.
   func isToMake(_ index: Int) -> Bool { isOwn(index) && states[index] != .done && !isTried[index] }
 
   /// Whether nothing is left to try.
@@ -122,13 +122,13 @@ struct RunState {
 
   func state(_ index: Int) -> JobState { states[Int(jobs.firsts[index])] }
 
-  /// Whether the image of this job is for this run to make.
+  /// Whether the image of this job belongs to this run.
   func isOfThisRun(_ index: Int) -> Bool { owned[Int(jobs.firsts[index])] }
 
-  /// Whether it is, and this is the first job with this image.
+  /// Whether it does, and this is the first job with this image.
   func isOwn(_ index: Int) -> Bool { owned[index] && jobs.isFirst(index) }
 
-  /// The states of the jobs whose images are this run's.
+  /// The states of the jobs whose images belong to this run.
   var counts: RunCounts {
     var counts = RunCounts()
     for index in 0..<jobs.count where isOfThisRun(index) { counts.count(state(index)) }
@@ -137,7 +137,7 @@ struct RunState {
 
   func ending(isAborted: Bool) -> RunEnding {
     if isAborted { return .aborted }
-    // Without a reason to stop: the run was to do failed jobs only.
+    // There was no reason to stop: the run was asked to do failed jobs only.
     if stop != nil || counts.pending > 0 { return .stopped }
     return counts.failed > 0 ? .failed : .done
   }

@@ -17,16 +17,16 @@ public struct Runner<Generator: ImageGenerator> {
   private let store: ImageStore?
   private let observe: (RunEvent) -> Void
 
-  /// A runner that has its folder to itself.
+  /// A runner that is alone in its folder.
   ///
   /// - Parameters:
   ///   - generator: Makes the images.
   ///   - lock: The lock of the run folder, which the runner keeps.
   ///   - disk: The disk.
-  ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
+  ///   - checkpointInterval: The time between two saves of the unfinished image; zero saves it after every step.
   ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
   ///   - deadline: Asked before every step of a job; the job fails when it returns a reason, and its checkpoint stays.
-  ///   - store: Where images of other run folders are; nil to make every image.
+  ///   - store: The images in other run folders; nil to make every image.
   ///   - observe: Receives every event.
   public init(
     _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
@@ -39,17 +39,17 @@ public struct Runner<Generator: ImageGenerator> {
 
   /// A runner for one part of a plan, in a folder where other processes do the other parts.
   ///
-  /// It takes no lock. Doing a part twice at once costs time but is harmless: names and bytes of the images are the same, and
-  /// each process writes a journal of its own. It writes no manifest; see `Collector`.
+  /// It takes no lock. If two processes do the same part at once, that costs time but is harmless: names and bytes of the
+  /// images are the same, and each process writes its own journal. It writes no manifest; see `Collector`.
   ///
   /// - Parameters:
   ///   - generator: Makes the images.
-  ///   - shard: Which part.
+  ///   - shard: The part of the plan.
   ///   - folder: The run folder.
   ///   - disk: The disk.
-  ///   - checkpointInterval: How often the unfinished image is saved; zero saves it after every step.
+  ///   - checkpointInterval: The time between two saves of the unfinished image; zero saves it after every step.
   ///   - stopRequest: Asked before every step; the run ends when it returns a reason.
-  ///   - store: Where images of other run folders are; nil to make every image.
+  ///   - store: The images in other run folders; nil to make every image.
   ///   - observe: Receives every event.
   public init(
     _ generator: Generator, shard: Shard, in folder: RunFolder, on disk: Disk = Disk(),
@@ -80,7 +80,7 @@ public struct Runner<Generator: ImageGenerator> {
 
   /// Makes every missing image of the plan.
   ///
-  /// An image exists if the journal has it and the file has the noted size and time, or else the noted digest. Jobs that
+  /// An image exists if the journal has it, and the file has the size and time in the journal, or else the digest. Jobs that
   /// failed before are tried again, unless they crashed the process twice. See `JobList.workOrder` for the order.
   ///
   /// - Parameters:
@@ -88,8 +88,8 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - selection: Which jobs to do.
   ///   - failurePolicy: What to do when a job fails.
   /// - Returns: How the run ended.
-  /// - Throws: The generator's error for an unusable model, or `RunError` if the folder cannot be written. What was
-  ///   published before stays published.
+  /// - Throws: The generator's error for an unusable model, or `RunError` if the folder cannot be written. Images that were
+  ///   published before stay published.
   public mutating func run(
     _ plan: RunPlan, only selection: JobSelection = .unfinished,
     onFailure failurePolicy: FailurePolicy = .goOn
@@ -163,7 +163,7 @@ public struct Runner<Generator: ImageGenerator> {
     try PlanFile.write(plan.jobs, details, to: folder, on: disk)
   }
 
-  /// Finds the images that exist, and notes in the journal what it does not know yet.
+  /// Finds the images that exist, and adds missing lines about them to the journal.
   ///
   /// Returns the jobs that must not be tried again, because they crashed the process.
   private func findImages(
@@ -173,7 +173,7 @@ public struct Runner<Generator: ImageGenerator> {
     var images: [(Job, JobID)] = []
     var news: [(entry: JournalEntry, planned: IdentifiedJob, index: Int)] = []
     var quarantined: [(Job, JobID, error: String)] = []
-    /// Makes the new lines durable, and only then reports the images: an answer about them looks into the journal.
+    /// Makes the new lines durable before it reports the images, because a response about them looks into the journal.
     func settle() throws {
       for (entry, _, _) in news { try journal.append(entry, isDurable: false) }
       if !news.isEmpty { try journal.synchronise() }
@@ -188,7 +188,7 @@ public struct Runner<Generator: ImageGenerator> {
       let (found, entry) = try states.find(planned, in: journal, infotext: infotext(planned))
       if let entry { news.append((entry, planned, index)) }
       if found == .done { images.append((planned.job, planned.id)) }
-      // A run may have millions of images, whose jobs must not be held all at once.
+      // A run may have millions of images; their jobs must not be in memory all at once.
       if images.count >= 1024 { try settle() }
       let verdict = found == .done ? nil : states.verdict(planned.id)
       if let verdict {
@@ -209,8 +209,8 @@ public struct Runner<Generator: ImageGenerator> {
     return quarantined
   }
 
-  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others. The
-  /// latent of an image stays whose files do not give back its pixels, so that another format needs no sampling.
+  /// Removes the checkpoints of jobs that are done or not in the plan, and states that no job to do has in common with others.
+  /// The latent of an image stays if its files do not preserve its pixels, so another format needs no sampling.
   ///
   /// Returns the points whose states stay.
   private func pruneCheckpoints(
@@ -219,7 +219,7 @@ public struct Runner<Generator: ImageGenerator> {
     var known: [Int: JobID] = [:]
     try checkpoints.prune { found in
       known = shared.known(among: found, state.jobs.identified)
-      // Checkpoints of other shards are theirs to remove.
+      // Other shards remove their own checkpoints.
       let kept = state.jobs.ids.enumerated().lazy.filter { index, id in
         found.contains(id)
           && (state.state(index) != .done || !state.isOfThisRun(index)
@@ -231,7 +231,7 @@ public struct Runner<Generator: ImageGenerator> {
     return Set(known.keys)
   }
 
-  /// An image that exists although no journal has it.
+  /// An image that exists without a line in any journal.
   private func unnoted(_ planned: IdentifiedJob) -> FinishedImage? {
     let stem = RunFolder.imageStem(planned.job, planned.id)
     var files: [StoredFile] = []
@@ -248,10 +248,10 @@ public struct Runner<Generator: ImageGenerator> {
     return image?.with(files)
   }
 
-  /// Gives images that exist the names that their jobs ask for now.
+  /// Gives existing images the names that their jobs ask for now.
   ///
-  /// An image keeps its old name while another file has the new one. Where names are exchanged, one of the images steps aside
-  /// first.
+  /// An image keeps its old name while another file has the new one. If images exchange names, one of them first gets a
+  /// temporary name.
   private func renameImages(_ state: RunState, _ naming: Naming) throws {
     let index = naming.renaming.journal.index
     if index.images.isEmpty { return }
@@ -285,7 +285,7 @@ public struct Runner<Generator: ImageGenerator> {
         if waiting.count == count { return }
         continue
       }
-      // Nobody could move: each waits for another, or for a file that stays.
+      // No image could be renamed: each one waits for another, or for a file that stays.
       isAside = true
       for (planned, stem) in waiting {
         guard let image = try naming.renaming.journal.image(planned.id) else { continue }
@@ -294,7 +294,7 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  /// Makes the files that jobs ask for of files in other formats that their images have.
+  /// Makes files that jobs ask for from files in other formats.
   private func convertImages(_ state: inout RunState, _ journal: Journal) throws {
     if state.isComplete { return }
     let conversion = ImageConversion(folder: folder, disk: disk)
@@ -311,13 +311,13 @@ public struct Runner<Generator: ImageGenerator> {
         state.convert(planned.job.settings, at: index)
         observe(.imageFound(planned.job, planned.id))
       } catch let error as ImagingError {
-        // The work reports why the format cannot hold the image.
+        // The error that the format cannot contain the image is reported when the job is done.
         _ = error
       }
     }
   }
 
-  /// Takes over the images that other run folders have.
+  /// Takes images from other run folders.
   private func reuseImages(_ state: inout RunState, _ journal: Journal, _ naming: Naming) throws {
     guard let store, !state.isComplete else { return }
     let wanted = Set(state.jobs.ids.enumerated().filter { state.isToMake($0.offset) }.map(\.element))
@@ -327,7 +327,7 @@ public struct Runner<Generator: ImageGenerator> {
     let names = Set(journal.index.images.values.lazy.map { RunFolder.stem(of: $0.file) })
     let trace = try TraceFile(path: folderAccess.trace(journal), engine: generator.description, on: disk)
     var taken: [(index: Int, planned: IdentifiedJob, image: FinishedImage)] = []
-    /// As with an image that is made: its name is durable, then its line, and only then is it reported.
+    /// As for an image that is made: first its name is durable, then its line, and only then is it reported.
     func settle() throws {
       if taken.isEmpty { return }
       try disk.synchroniseFolder(folder.images)
@@ -375,7 +375,7 @@ public struct Runner<Generator: ImageGenerator> {
       }
       try folderAccess.check()
       if folderAccess.shard != nil, let image = unnoted(planned) {
-        // The same shard runs in another process too, which was faster.
+        // The same shard also runs in another process, which was faster.
         try journal.append(.done(image))
         _ = try naming.settle(image, planned, at: index)
         try shared.skip(index)
@@ -402,7 +402,7 @@ public struct Runner<Generator: ImageGenerator> {
         finished = try naming.settle(finished, planned, at: index)
         store?.add(ImageStore.Entry.all(of: finished, in: folder))
         state.finish(.done, at: index)
-        // Without a file that gives back the pixels, the latent stays.
+        // Without a file that preserves the pixels, the latent stays.
         if finished.files.contains(where: \.encoding.isLossless) { try keeper.discard() }
         try shared.end(index)
         if hasCrashed { try watch.forgive(planned.id) }
@@ -422,7 +422,7 @@ public struct Runner<Generator: ImageGenerator> {
         state.finish(.failed, at: index)
         observe(.jobFailed(running, error: text))
         if let failure = error as? any InputFailure, !failure.isOfOneJob { throw error }
-        // The checkpoint may hold the cause of the error, unless there was just too little time.
+        // The checkpoint may contain the cause of the error, unless there was just too little time.
         if !(error is DeadlinePassed) { try keeper.discard() }
         try shared.end(index)
         if failurePolicy == .stop {
@@ -433,7 +433,7 @@ public struct Runner<Generator: ImageGenerator> {
     }
   }
 
-  /// Makes the image, continuing from an earlier run's checkpoint if it can be used and did not crash the process, or from the
+  /// Makes the image. Continues from an earlier run's checkpoint if it can be used and did not crash the process, or from the
   /// state that it has in common with another image.
   private mutating func generate(
     _ running: RunningJob, _ keeper: CheckpointKeeper, _ shared: SharedStates, _ path: SharedPath, _ trace: TraceFile,
@@ -443,7 +443,7 @@ public struct Runner<Generator: ImageGenerator> {
       let own = try keeper.earlier()
       if own != nil, hasCrashed { throw UnusableState("the program crashed while making this image") }
       if let known = path.known, !hasCrashed, known.step > own?.step ?? 0 {
-        // Counted as the plan does, since some samplers take more steps than requested. The state may be of a few steps earlier.
+        // Counted as the plan does, since some samplers take more steps than requested. The state may be a few steps older.
         trace.noteShared(min(known.step, path.start.steps(of: running.job.settings)))
         return try attempt(running, keeper, shared, path, trace, from: known, isShared: true)
       }
@@ -492,7 +492,8 @@ public struct Runner<Generator: ImageGenerator> {
     return picture
   }
 
-  /// The name of the image's files without their endings: the old one if it is made again, else one that no other image has.
+  /// The name of the image's files without their extensions: the old name if it is made again, otherwise a name that no other
+  /// image has.
   private func stem(_ planned: IdentifiedJob, _ journal: Journal, taken stems: Set<String>) -> String {
     if let noted = journal.index.images[planned.id] { return RunFolder.stem(of: noted.file) }
     let stem = RunFolder.imageStem(planned.job, planned.id)
@@ -506,9 +507,9 @@ public struct Runner<Generator: ImageGenerator> {
     let infotext = infotext(planned)
     let encodings = planned.job.settings.encodings
     let bytes = ImageBytes(picture.image, infotext: infotext, faces: picture.faces)
-    // Another process may have replaced the folder meanwhile.
+    // Another process may have replaced the folder in the meantime.
     try folderAccess.check()
-    // The folder of an image that is made again may be gone.
+    // The folder of an image that is made again may no longer exist.
     try disk.makeFolder(ofFile: folder.file(stem), below: folder.images)
     if planned.job.settings.savesBeforeFaces, let before = picture.before {
       _ = try ImageBytes(before, infotext: infotext, faces: nil)
@@ -528,17 +529,17 @@ public struct Runner<Generator: ImageGenerator> {
 
 /// What to do when a job fails.
 public enum FailurePolicy: Sendable {
-  /// Note it in the journal, and continue with the next.
+  /// Note it in the journal, and continue with the next job.
   case goOn
-  /// Note it in the journal, and end the run.
+  /// Note it in the journal, and stop the run.
   case stop
 }
 
 /// Which jobs to do.
 public enum JobSelection: Sendable {
-  /// Those whose image is missing.
+  /// Jobs whose image is missing.
   case unfinished
-  /// Those whose last try ended in an error.
+  /// Jobs whose last try ended in an error.
   case failed
 }
 
@@ -548,7 +549,7 @@ private struct DeadlinePassed: Error, CustomStringConvertible {
 }
 
 extension RunError {
-  /// Whether the error concerns one job only, not the run folder.
+  /// Whether the error concerns only one job, and not the run folder.
   fileprivate var isOfOneJob: Bool {
     if case .wrongSize = self { true } else { false }
   }

@@ -1,11 +1,11 @@
-/// One part of a plan that several processes share, such as the third of fifty; parts are counted from 0.
+/// One part of a plan that several processes share, for example part 3 of 50; parts are counted from 0.
 public struct Shard: Hashable, Sendable, CustomStringConvertible {
-  /// Which part, from 0.
+  /// The number of the part, from 0.
   public let index: Int
   /// How many parts there are.
   public let count: Int
 
-  /// More parts than any scheduler would start.
+  /// A number that is larger than any scheduler needs.
   public static let limit = 1_000_000
 
   /// A part of `count` parts; nil unless `0 <= index < count <= limit`.
@@ -43,12 +43,12 @@ public struct Shard: Hashable, Sendable, CustomStringConvertible {
 
   /// Chooses the shard's pieces of work.
   ///
-  /// The work is laid end to end, each piece as long as its cost, and cut into equal lengths; a piece belongs to the length
-  /// that contains its middle. So all parts cost the same to within one piece, and neighbours stay together: they share a
+  /// Imagine the pieces in a row, each as long as its cost. The row is cut into equal lengths; a piece belongs to the length
+  /// that contains its middle. So all parts cost the same, to within one piece, and neighbours stay together: they share a
   /// model and a prompt. Only the costs decide.
   ///
   /// - Parameter costs: The cost of each piece, in the order in which they are done; 0 or more.
-  /// - Returns: The positions of the shard's pieces.
+  /// - Returns: The indices of the shard's pieces.
   public func positions(_ costs: some Sequence<Int>) -> [Int] {
     // Costs count twice, so that the middle of a piece is a whole number.
     let total = costs.reduce(UInt64(0)) { $0 + 2 * UInt64(max($1, 1)) }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Thrown through a generator to end it between two steps, because the run was asked to stop.
+/// Thrown through a generator to stop it between two steps, because the run was asked to stop.
 public struct StopRequested: Error, Hashable {
   /// Why.
   public var reason: StopReason
@@ -13,16 +13,16 @@ public struct StopRequested: Error, Hashable {
 public enum StopReason: Hashable, Sendable {
   /// A signal, by number.
   case signal(Int32)
-  /// A job failed, and the run was asked to stop then.
+  /// A job failed, and the run was asked to stop in this case.
   case failure
   /// The time of day at which to stop.
   case until
-  /// The run has taken as long as it may.
+  /// The run has reached its maximum time.
   case maxTime
-  /// The queue does something else first.
+  /// The queue has something else to do first.
   case queue
 
-  /// Whether somebody cancelled the run, rather than its time being over; under Slurm SIGUSR1 means the latter.
+  /// Whether somebody cancelled the run; false if its time is over, which SIGUSR1 means under Slurm.
   public var isCancelling: Bool {
     switch self {
     case .signal(SIGUSR1), .failure, .until, .maxTime, .queue: false
@@ -30,7 +30,7 @@ public enum StopReason: Hashable, Sendable {
     }
   }
 
-  /// What asked for the end.
+  /// What requested the stop.
   public var text: String {
     switch self {
     case .signal(SIGINT): "SIGINT"

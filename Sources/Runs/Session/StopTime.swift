@@ -1,6 +1,6 @@
 import Foundation
 
-/// A time of day in the local zone.
+/// A time of day in the local time zone.
 public struct TimeOfDay: Hashable, Sendable {
   /// 0 to 23.
   public var hour: Int
@@ -29,7 +29,7 @@ public struct TimeOfDay: Hashable, Sendable {
     second = numbers.count == 3 ? numbers[2] : 0
   }
 
-  /// When this time comes next.
+  /// The next moment with this time of day.
   ///
   /// - Parameter now: Seconds since 1970.
   /// - Returns: Seconds since 1970, later than `now`; at most a day later, unless the clocks change.
@@ -38,7 +38,7 @@ public struct TimeOfDay: Hashable, Sendable {
     var fields = tm()
     localtime_r(&time, &fields)
     (fields.tm_hour, fields.tm_min, fields.tm_sec) = (Int32(hour), Int32(minute), Int32(second))
-    // Let mktime decide about daylight saving.
+    // mktime handles daylight saving time.
     fields.tm_isdst = -1
     var day = fields
     let today = mktime(&day)
@@ -54,13 +54,13 @@ public struct StopTime: Sendable {
   private let limit: ContinuousClock.Instant?
   private let now: @Sendable () -> Int
 
-  /// The two times, each if given.
+  /// The two times, if given.
   ///
   /// - Parameters:
-  ///   - until: The next time that the wall clock shows this, even if the clock is set meanwhile.
-  ///   - maxTime: Measured from `start`, independent of the wall clock.
+  ///   - until: The next time at which the clock shows this, even if the clock is set to another time before.
+  ///   - maxTime: Measured from `start`, independent of the clock's setting.
   ///   - start: When the program began.
-  ///   - now: The wall clock, in seconds since 1970.
+  ///   - now: The clock, in seconds since 1970.
   public init(
     until: TimeOfDay?, maxTime: Duration?, start: ContinuousClock.Instant = .now,
     now: @escaping @Sendable () -> Int = { time(nil) }
@@ -70,7 +70,7 @@ public struct StopTime: Sendable {
     self.now = now
   }
 
-  /// Why the run should stop; nil as long as it should not.
+  /// Why the run should stop; nil if it should continue.
   public var request: StopReason? {
     if let limit, ContinuousClock.now >= limit { return .maxTime }
     if let wallTime, now() >= wallTime { return .until }

@@ -3,15 +3,15 @@ import Text
 
 /// One thing that is wrong in a run folder.
 public struct Finding: Hashable, Sendable {
-  /// What is wrong; the raw value is the one of `verify --json`.
+  /// What is wrong; the raw value is used by `verify --json`.
   public enum Kind: String, Sendable {
-    /// An image of the journal is missing.
+    /// An image in the journal is missing.
     case missing
     /// An image of a night was deleted since the last run.
     case deleted
     /// The file is longer or shorter than when it was written.
     case size
-    /// The file holds different bytes than were written.
+    /// The file has other bytes than were written.
     case digest
     /// The file has the bytes that were written, but they are not a complete PNG.
     case undecodable
@@ -21,7 +21,7 @@ public struct Finding: Hashable, Sendable {
     case infotext
     /// The file cannot be read.
     case unreadable
-    /// The journal's record of what the image was made from gives another id.
+    /// The journal's description of how the image was made gives another id.
     case identity
     /// The image's text has other settings than the job in the plan.
     case otherJob = "other_job"
@@ -41,7 +41,7 @@ public struct Finding: Hashable, Sendable {
     case manifest
     /// The plan cannot be read.
     case plan
-    /// The next run ends because of it.
+    /// The next run stops because of it.
     case obstacle
   }
 
@@ -51,13 +51,13 @@ public struct Finding: Hashable, Sendable {
   public var file: String
   /// The index of the job in the plan, if the finding is about one.
   public var index: Int?
-  /// The whole identity of the image, if the finding is about one.
+  /// The complete identity of the image, if the finding is about one.
   public var id: String?
   /// What was found, and what was expected.
   public var problem: String
-  /// What to do, or what has been done.
+  /// What to do, or what was done.
   public var remedy: String
-  /// Whether it has been repaired.
+  /// Whether it was repaired.
   public var isRepaired = false
 
   /// One line: the file, what is wrong with it, and what to do.
@@ -75,7 +75,7 @@ public struct Finding: Hashable, Sendable {
     ]
   }
 
-  /// Whether the image has to be made again.
+  /// Whether the image must be made again.
   var isOfImage: Bool {
     switch kind {
     case .missing, .deleted, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob:
@@ -86,7 +86,7 @@ public struct Finding: Hashable, Sendable {
 }
 
 extension Finding {
-  /// What ends the next run.
+  /// A finding about something that stops the next run.
   init(obstacle: RunError, in folder: RunFolder) {
     let (path, problem, remedy) =
       switch obstacle {
@@ -96,7 +96,7 @@ extension Finding {
           "move it away"
         )
       case .damaged(let path, _):
-        (path, "does not hold seeds", "the next run ends here: put it back, or remove it to draw new seeds")
+        (path, "does not contain seeds", "the next run ends here: put it back, or remove it to draw new seeds")
       default: (folder.path, obstacle.description, "the next run ends here")
       }
     self.init(

@@ -11,15 +11,15 @@ enum ImageCheck {
   case intact
   /// The file was copied or touched, but its bytes are the same.
   case moved(FileMark)
-  /// The file is missing, cut or altered.
+  /// The file is missing, incomplete or changed.
   case lost
 
-  /// Compares size and time, and reads the file only if they do not decide.
+  /// Compares size and time; reads the file only if that does not decide.
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - mark: What the journal noted.
-  ///   - sha256: Reads the digest that the journal noted.
+  ///   - mark: Size and time in the journal.
+  ///   - sha256: Reads the digest in the journal.
   /// - Throws: `RunError.notRead`, or what `sha256` throws.
   init(_ path: String, mark: FileMark, sha256: () throws -> String?) throws {
     guard let found = try? FileMark(path: path), found.size == mark.size else {
@@ -38,16 +38,16 @@ enum ImageCheck {
   /// The keyword of the text that says how many faces of an image were restored.
   static let facesKeyword = "faces"
 
-  /// A whole image of this job without a journal line, because the process ended between writing the two.
+  /// A complete image of this job without a journal line, because the process ended after it wrote the image.
   ///
-  /// Its name holds the identity's first digits; its text must be the job's, and its pixels whole.
+  /// Its name contains the first digits of the identity; its text must be the job's, and its pixels complete.
   ///
   /// - Parameters:
   ///   - planned: The job.
   ///   - file: The path that its image has, relative to the run folder.
   ///   - infotext: The text that its image has.
   ///   - folder: The run.
-  /// - Returns: The line that the journal lacks.
+  /// - Returns: The missing journal line.
   static func orphan(_ planned: IdentifiedJob, file: String, infotext: String, in folder: RunFolder) -> FinishedImage? {
     let path = folder.file(file)
     guard let mark = try? FileMark(path: path), let bytes = try? FileReader.bytes(of: path),

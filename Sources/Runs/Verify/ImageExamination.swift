@@ -15,11 +15,11 @@ struct ImageExamination {
 
   /// Examines a file of an image.
   ///
-  /// The pixels of a JPEG or a lossy WebP are not those that were made, so they are only decoded; the digest of the file shows
-  /// whether they are those that were written.
+  /// The pixels of a JPEG or a lossy WebP are not the pixels that were made, so these files are only decoded; the digest shows
+  /// whether the file is unchanged.
   ///
   /// - Parameters:
-  ///   - stored: What the journal notes of the file.
+  ///   - stored: What the journal says about the file.
   ///   - noted: The journal's line.
   ///   - size: Width and height that the job asks for; nil for an image without a job.
   ///   - folder: The run.
@@ -76,7 +76,7 @@ struct ImageExamination {
     if let size, (image.width, image.height) != size {
       return (.pixels, "is \(image.width)x\(image.height), expected \(size.width)x\(size.height)")
     }
-    guard let text = picture.text("parameters") else { return (.infotext, "holds no infotext") }
+    guard let text = picture.text("parameters") else { return (.infotext, "has no infotext") }
     if text != noted.infotext { return (.infotext, "has a different infotext than the journal records") }
     return nil
   }

@@ -10,9 +10,9 @@ public struct JobReason: Hashable, Sendable {
   public struct Change: Hashable, Sendable {
     /// The recipe's key, or `model`, `vae`, `vocabulary`, `precision`, `isa` or `numerics`.
     public var name: String
-    /// What it was for the earlier image; nil if its identity has no such part.
+    /// Its value for the earlier image; nil if that identity has no such part.
     public var earlier: JSONValue?
-    /// What it is for the job now; nil if its identity has no such part.
+    /// Its value for the job now; nil if that identity has no such part.
     public var now: JSONValue?
 
     var text: String { "\(name): \(Self.text(earlier)), now \(Self.text(now))" }
@@ -30,7 +30,7 @@ public struct JobReason: Hashable, Sendable {
 
   /// The job's index in the plan.
   public var index: Int
-  /// The whole identity.
+  /// The complete identity.
   public var id: String
   /// Whether the next run makes the image.
   public var runs: Bool
@@ -41,15 +41,14 @@ public struct JobReason: Hashable, Sendable {
   public var reason: String
   /// The image that the journal names for the job, relative to the run folder.
   public var file: String?
-  /// The image whose identity is nearest.
+  /// The image with the most similar identity.
   public var nearest: String?
-  /// How the nearest image differs.
+  /// How that image differs.
   public var changes: [Change] = []
-  /// What `status` counts the job as.
-  /// nil for one that the next run leaves out.
+  /// How `status` counts the job; nil for a job that the next run leaves out.
   var state: JobState? = .pending
 
-  /// A line for people, and one for each change.
+  /// A line for people, and one line for each change.
   public var text: String {
     var lines = ["job \(index) (\(id.prefix(8))) will \(runs ? "run" : "be skipped"): \(reason)"]
     if let nearest {
@@ -82,10 +81,10 @@ public struct JobReasons {
   /// Reads the journal of a run.
   ///
   /// - Parameters:
-  ///   - folder: The run; it may be going on.
+  ///   - folder: The run; it may be in progress.
   ///   - version: The program that would run.
-  ///   - store: Where the images of other run folders are; nil if the run would not look.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  ///   - store: The images in other run folders; nil if the run would not use them.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public init(_ folder: RunFolder, version: String = "", store: ImageStore? = nil) throws {
     self.folder = folder
     self.store = store
@@ -107,7 +106,7 @@ public struct JobReasons {
   public func job(named name: String, in jobs: [IdentifiedJob]) throws -> IdentifiedJob {
     if let index = Int(name), jobs.indices.contains(index), name.utf8.count < 8 { return jobs[index] }
     if RunFolder.hasImageEnding(name) {
-      // A path in any form: from elsewhere, from the run folder, or the name alone.
+      // A path in any form: absolute, relative to the current or the run folder, or the file name alone.
       let file = (name as NSString).lastPathComponent
       let stem = "images/" + RunFolder.stem(of: file)
       func isMeant(_ known: String) -> Bool { known == name || ("/" + name).hasSuffix("/" + known) }
@@ -148,8 +147,8 @@ public struct JobReasons {
 
   /// Explains why each of some jobs will run or be skipped.
   ///
-  /// - Parameter jobs: The jobs, with what they would be made from now.
-  /// - Returns: A reason for each; the nearest image is looked for as long as that takes no more than seconds.
+  /// - Parameter jobs: The jobs, with the ingredients that they have now.
+  /// - Returns: A reason for each; the search for the most similar image stops after a few seconds.
   /// - Throws: `RunError` if the journal or an image cannot be read.
   public func reasons(_ jobs: [IdentifiedJob]) throws -> [JobReason] {
     var states = try JobStates(folder)
@@ -195,8 +194,8 @@ public struct JobReasons {
         let names = encodings.filter { encoding in !files.contains { $0.encoding == encoding } }
         return reason(
           runs: true, "format",
-          "\(image.file) does not give back its pixels, so that \(names.map(\.description).joined(separator: " and ")) "
-            + (hasLatent(planned.id) ? "is made of the latent that is kept" : "needs the image to be made again"),
+          "\(image.file) does not preserve its pixels, so that \(names.map(\.description).joined(separator: " and ")) "
+            + (hasLatent(planned.id) ? "is made from the latent that was kept" : "needs the image to be made again"),
           file: image.file)
       }
       let lost = try files.first { file in
@@ -256,7 +255,7 @@ public struct JobReasons {
     return reason(runs: true, "new", "it has no image yet")
   }
 
-  /// Why the next run leaves a job of a night out; nil if it does not.
+  /// Why the next run leaves out a job of a night; nil if it does not.
   private func leftOut(_ planned: IdentifiedJob, _ forgotten: ForgottenImages) -> JobReason? {
     func reason(_ cause: String, _ text: String, _ file: String?) -> JobReason {
       JobReason(
@@ -281,7 +280,7 @@ public struct JobReasons {
     return reason("deleted", "its image was deleted, and belongs to a night; --remake makes it again", noted.file)
   }
 
-  /// Why an image is converted; nil if its files are all there, or none of them gives back the pixels.
+  /// Why an image is converted; nil if all its files exist, or none of them preserves the pixels.
   private func conversion(_ image: FinishedImage, to encodings: [ImageEncoding]) throws -> String? {
     let sound = try image.files.filter { file in
       if case .lost = try ImageCheck(folder.file(file.file), mark: file.mark, sha256: { file.sha256 }) { return false }
@@ -296,7 +295,7 @@ public struct JobReasons {
   /// Whether the latent of a finished image is kept.
   private func hasLatent(_ id: JobID) -> Bool { access("\(folder.checkpoints)/\(id).checkpoint", F_OK) == 0 }
 
-  /// Which of the new images another run folder has.
+  /// Finds which of the new images other run folders have.
   private func findElsewhere(_ reasons: inout [JobReason], _ encodings: [[ImageEncoding]]) {
     guard let store else { return }
     var wanted: [JobID: [Int]] = [:]
@@ -327,7 +326,7 @@ public struct JobReasons {
     return members.map { ($0.name, $0.value) }
   }
 
-  /// Finds the nearest image of each job, in one pass over all images.
+  /// Finds the most similar image of each job, in one pass over all images.
   private func findNearest(_ searched: [Int], _ jobs: [IdentifiedJob], _ reasons: inout [JobReason]) throws {
     let wanted = searched.compactMap { index in Self.identity(jobs[index].identity).map { (index, $0) } }
     guard !wanted.isEmpty else { return }
@@ -336,7 +335,7 @@ public struct JobReasons {
       guard let made = Self.identity(try journal.identity(id)) else { continue }
       for (index, identity) in wanted {
         let weight = Self.weight(made, identity)
-        // Of equally near images, take the latest.
+        // Among equally similar images, take the latest.
         if let known = best[index], (known.weight, -known.line) <= (weight, -image.line.order) { continue }
         best[index] = (weight, image.line.order)
         reasons[index].nearest = image.file
@@ -345,7 +344,7 @@ public struct JobReasons {
     }
   }
 
-  /// Images of different seeds or prompts look less alike than images that differ in other settings.
+  /// Images with different seeds or prompts look less alike than images that differ in other settings.
   private static func weight(_ one: Identity, _ other: Identity) -> Int {
     walk(one, other).reduce(0) { $0 + (["seed", "prompt"].contains($1.name) ? 3 : 1) }
   }

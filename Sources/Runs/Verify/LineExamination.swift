@@ -4,8 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// Compares a line of the journal with its job: the identity's digest with the id, and the image's text with
-/// the job's settings.
+/// Compares a journal line with its job: the identity's digest with the id, and the image's text with the job's settings.
 struct LineExamination {
   /// What is wrong with the line; nil for a correct one.
   let problem: (kind: Finding.Kind, text: String)?
@@ -14,7 +13,7 @@ struct LineExamination {
   ///
   /// - Parameters:
   ///   - noted: The line.
-  ///   - identity: The digest of what the identity is made of, if the line has it.
+  ///   - identity: The digest of the identity's parts, if the line has them.
   ///   - planned: The job that the plan has for the image; nil for an image that the plan does not ask for.
   ///   - version: The program that made the plan.
   init(_ noted: FinishedImage, identity: JobID?, planned: IdentifiedJob?, version: String) {
@@ -32,11 +31,11 @@ struct LineExamination {
 
   /// Keys that every text of this program has, and whose values are part of the identity.
   private static let always = ["Seed", "Steps", "Sampler", "CFG scale", "Size", "Model hash", "RNG", "Precision"]
-  /// Keys that are compared if both texts have them: a key may be left out because it has no effect.
+  /// Keys that are compared only if both texts have them: a key may be left out because it has no effect.
   private static let ifThere = ["Clip skip", "Denoising strength", "Variation seed", "Variation seed strength"]
 
-  /// How two texts differ in settings that affect pixels; nil if they do not. An image that an edited recipe reuses may have
-  /// another text in other respects, such as the name of a model file.
+  /// How two texts differ in settings that affect pixels; nil if they do not. An image that a changed recipe uses again may
+  /// have another text in other respects, for example the name of a model file.
   private static func difference(found: String, expected: String) -> String? {
     if found == expected { return nil }
     let (found, expected) = (ParsedInfotext(found), ParsedInfotext(expected))
@@ -46,7 +45,7 @@ struct LineExamination {
       return "its text has \(key) \((one ?? "none").abridged), the plan \((other ?? "none").abridged)"
     }
     if found.prompt != expected.prompt { return "its text has another prompt than the plan" }
-    // Without guidance the negative prompt has no effect.
+    // Without guidance, the negative prompt has no effect.
     let isGuided = expected.value(of: "CFG scale").flatMap(Double.init) != 1
     if isGuided, found.negativePrompt != expected.negativePrompt {
       return "its text has another negative prompt than the plan"
@@ -56,7 +55,7 @@ struct LineExamination {
 }
 
 extension JournalReader {
-  /// The digest of the identity that an image's line holds; nil for a line without one.
+  /// The digest of the identity in an image's line; nil for a line without one.
   func identityDigest(_ id: JobID) throws -> JobID? {
     guard let line = index.images[id]?.line else { return nil }
     return try bytes(of: line).withUnsafeBytes { bytes in

@@ -3,10 +3,10 @@ import Settings
 
 /// Repairs of a run folder.
 extension Verification {
-  /// Lets the next run make damaged images again, removes leftovers, and rewrites the manifest.
+  /// Makes the next run make damaged images again, removes leftovers, and rewrites the manifest.
   ///
-  /// A damaged file is removed, and a line of the journal puts its job back into the queue. Orphans stay because their job is
-  /// unknown. A damaged plan stays too: the next run replaces it.
+  /// A damaged file is removed, and a journal line puts its job back into the queue. Orphans stay because their job is unknown.
+  /// A damaged plan also stays: the next run replaces it.
   ///
   /// - Parameters:
   ///   - lock: The folder's lock.
@@ -15,9 +15,9 @@ extension Verification {
   public mutating func repair(_ lock: RunLock, on disk: Disk = Disk()) throws {
     if findings.isEmpty { return }
     for (journal, lines) in uselessLines { try rewrite(journal, without: lines, on: disk) }
-    // Cuts off a torn line.
+    // Removes an incomplete line.
     let journal = try Journal(run, on: disk)
-    // A file that two images claim may belong to the other one.
+    // If two images claim a file, it may belong to the other one.
     let firstJobs = firstJobs
     let soundFiles = Set(index.images.filter { firstJobs[$0.key]?.isSound == true }.values.flatMap(\.files.names))
     for number in findings.indices {
@@ -31,7 +31,7 @@ extension Verification {
           findings[number].isRepaired = true
           continue
         }
-        // If the line is wrong, the file may be the image of another job, which the next run finds.
+        // If the line is wrong, the file may be the image of another job; the next run finds that out.
         let isOfFile = finding.kind != .identity && finding.kind != .otherJob
         if isOfFile, !soundFiles.contains(finding.file) { try disk.remove(run.file(finding.file)) }
         try journal.append(
@@ -59,7 +59,7 @@ extension Verification {
     counts = try states.counts(of: journal)
   }
 
-  /// The sound file that a damaged file of the same image can be made of; nil if there is none.
+  /// The undamaged file from which a damaged file of the same image can be made; nil if there is none.
   private func soundSource(for finding: Finding, _ id: JobID) -> String? {
     let damaged = Set(findings.lazy.filter { $0.isOfImage && $0.id == finding.id }.map(\.file))
     guard finding.kind != .identity, finding.kind != .otherJob, let image = index.images[id] else { return nil }
@@ -99,12 +99,12 @@ extension Verification {
         path: run.plan, problem: "its jobs cannot be read; run the recipe again to rewrite it")
     }
     let firstJobs = firstJobs
-    // An unasked file of one image may be claimed by another.
+    // An image that is not asked for may have a file that another image claims.
     var claims: [String: Int] = [:]
     for image in self.index.images.values { for name in image.files.names { claims[name, default: 0] += 1 } }
     let planned = Set(self.index.images.filter { firstJobs[$0.key] != nil }.values.flatMap(\.files.names))
     let files = unasked.filter { claims[$0, default: 0] < 2 || !planned.contains($0) }
-    // The thumbnail of an image stays as long as one of its files does. Older ones may have another ending.
+    // The thumbnail of an image stays as long as one of its files exists. Older thumbnails may have another extension.
     func stem(_ image: String) -> String { String(RunFolder.stem(of: image).dropFirst("images/".count)) }
     let removed = Set(files.map(stem)).subtracting(planned.subtracting(files).map(stem))
     let thumbnails = RunFolder.folders(in: run.thumbnails).flatMap { folder in

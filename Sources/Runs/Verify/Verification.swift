@@ -6,36 +6,36 @@ import Settings
 
 /// The result of reading every byte of a run folder.
 ///
-/// It changes nothing. During a run, the files that the run may be writing are not checked.
+/// Reading changes nothing. During a run, files that the run may be writing are not checked.
 public struct Verification {
   /// The absolute path of the run folder.
   public let folder: String
-  /// How many jobs are done, failed and pending as the next run counts them. A run checks less than this, so it may count jobs
-  /// of `findings` as done.
+  /// How many jobs are done, failed and pending as the next run counts them. A run checks less than this type does, so it may
+  /// count jobs of `findings` as done.
   public internal(set) var counts = RunCounts()
   /// Everything that is wrong.
   public internal(set) var findings: [Finding] = []
   /// How many images were read, including those that are not in the current plan.
   public private(set) var imagesRead = 0
-  /// How many bytes they have.
+  /// How many bytes these images have.
   public private(set) var bytesRead: Int64 = 0
   /// Images on the disk that are not in the current plan, relative to the run folder.
   public internal(set) var unasked: [String] = []
-  /// Whether a run is active, so that the journal's end, the manifest, orphans and leftovers were not checked.
+  /// Whether a run is active; then the journal's end, the manifest, orphans and leftovers are not checked.
   public let isLive: Bool
 
-  /// The files in whose place there is a folder.
+  /// The names of files that are folders instead.
   private var blocked: Set<String> = []
 
   let run: RunFolder
   private(set) var index: JournalIndex
   /// Whether there are images without a journal line.
   private var hasOrphans = false
-  /// How many sound images were made with which instruction set and precision, such as `avx2 (fp32)`.
+  /// How many undamaged images were made with each instruction set and precision, such as `avx2 (fp32)`.
   public private(set) var machines: [String: Int] = [:]
   /// Whether an image was made with another instruction set than the plan's.
   private var hasOtherMachine = false
-  /// By identity, the index of the first job in the plan, and whether its image is sound.
+  /// By identity, the index of the first job in the plan, and whether its image is undamaged.
   private(set) var firstJobs: [JobID: (index: Int, isSound: Bool)] = [:]
   /// Lines that are damaged or duplicates, by the journal's name; numbers from 0.
   private(set) var uselessLines: [String: Set<Int>] = [:]
@@ -46,7 +46,7 @@ public struct Verification {
   ///   - folder: The run.
   ///   - lock: The folder's lock, if the caller holds it.
   ///   - observe: Receives each finding as it is found.
-  /// - Throws: `RunError`, `noRun` if there is no plan.
+  /// - Throws: `RunError`; `noRun` if there is no plan.
   public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
     self.folder = folder.path
     run = folder
@@ -104,7 +104,7 @@ public struct Verification {
           return
         }
         if firstJobs[id] == nil {
-          // If the plan's settings are wrong, the image need not be.
+          // If the plan's settings are wrong, the image may still be right.
           let isSound = try examine(id, reader, planned, isPlanned: isPlanned, version: version)
           firstJobs[id] = (planned.job.index, isSound)
           if isSound {
@@ -112,7 +112,7 @@ public struct Verification {
             hasOtherMachine = hasOtherMachine || planned.ingredients.isa != isa
           }
         }
-        // Count what the next run will find, which checks less.
+        // Count what the next run will find; it checks less.
         counts.count(
           try states.find(
             planned, in: reader,
@@ -150,7 +150,7 @@ public struct Verification {
         remedy: "the next run leaves it out; a run with --remake makes it again"))
   }
 
-  /// Whether the image is the one that the journal records.
+  /// Whether the image is the one in the journal.
   private mutating func examine(
     _ id: JobID, _ reader: JournalReader, _ planned: IdentifiedJob?, isPlanned: Bool, version: String
   ) throws -> Bool {
@@ -162,7 +162,7 @@ public struct Verification {
     var isSound = true
     for stored in noted.files {
       let isAsked = encodings?.contains(stored.encoding) ?? true
-      // A file of another format was converted, and may be deleted.
+      // A file in another format was converted, and may be deleted.
       if !isAsked || encodings == nil, access(run.file(stored.file), F_OK) != 0 { continue }
       if !isAsked { unasked.append(stored.file) }
       let examination = ImageExamination(
@@ -227,7 +227,7 @@ public struct Verification {
     }
   }
 
-  /// The problem of a file that is derived from images; nil for a complete one, and for all other files.
+  /// The problem of a file that is derived from images; nil for a complete file, and for all other files.
   private func derivedProblem(_ file: String, _ images: Set<String>) -> String? {
     if file == "index.html" {
       let bytes = (try? FileReader.bytes(of: run.page)) ?? []
@@ -238,7 +238,7 @@ public struct Verification {
       return "is a thumbnail without an image"
     }
     do {
-      // Every checksum, without the pixels.
+      // All checksums, but not the pixels.
       _ = try PNGFile.texts(in: FileReader.bytes(of: run.file(file)))
       return nil
     } catch {
@@ -284,7 +284,7 @@ public struct Verification {
     return "\(folder): \(parts.joined(separator: ", "))"
   }
 
-  /// An object for programs; `made_with` is there if not all images are of one kind of machine.
+  /// An object for programs; it has `made_with` if the images were not all made with one instruction set and precision.
   public var json: JSONValue {
     var members = [
       JSONMember("folder", .string(folder)), JSONMember("status", .string(findings.isEmpty ? "clean" : "differences")),
@@ -306,7 +306,7 @@ public struct Verification {
     return .object(members)
   }
 
-  /// Whether the images were made with several instruction sets or precisions, or with another than the plan's.
+  /// Whether the images were made with several instruction sets or precisions, or with others than the plan's.
   private var isMixed: Bool { machines.count > 1 || hasOtherMachine }
 }
 
@@ -356,7 +356,7 @@ private struct JournalAudit {
           Finding(
             kind: .duplicate, file: file, id: id.description,
             problem: "is recorded for two images, \(owner.prefix(8)) and \(id.prefix(8))",
-            remedy: "the image that is not in the file is made again, in a file of its own"))
+            remedy: "the image that is not in the file is made again, in a separate file"))
       }
     }
   }

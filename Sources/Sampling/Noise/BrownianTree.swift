@@ -1,11 +1,11 @@
 import Settings
 
-/// A Brownian motion over sigma, fixed by its seed: the noise between two sigmas is the same in whatever order it is asked
-/// for.
+/// A Brownian motion over sigma that depends only on its seed: the noise between two sigmas is the same in whatever order noise
+/// is requested.
 ///
-/// The interval of all sigmas is a binary tree. The root's increment is drawn; halving a node draws the increment of its
-/// left half from the Brownian bridge, with a generator seeded for that node, and the right half gets the rest. Edges are
-/// rounded to six decimals, so a new edge costs about 24 draws.
+/// The interval of all sigmas is a binary tree. The root's increment is drawn. Halving a node draws the increment of its left
+/// half from the Brownian bridge, with a generator seeded for that node; the right half is the rest. Edges are rounded to six
+/// decimals, so a new edge costs about 24 draws.
 ///
 /// Source: Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations", arXiv:2001.01328; torchsde 0.2.6
 /// (`BrownianTree`) and k-diffusion (`BrownianTreeNoiseSampler`).
@@ -24,7 +24,7 @@ struct BrownianTree: NoiseSampler {
   /// Always 0: the noise depends only on the seed and the sigmas.
   var drawCount: Int { 0 }
 
-  /// Number of increments in the cache.
+  /// The number of increments in the cache.
   var cacheCount: Int { leftHalves.count }
 
   private struct Entry: Sendable {
@@ -48,7 +48,7 @@ struct BrownianTree: NoiseSampler {
     var increment: Latent
   }
 
-  /// The motion over sigmaMin...sigmaMax.
+  /// Creates the motion over sigmaMin...sigmaMax.
   init(seed: Int64, source: NoiseSourceID, shape: LatentShape, sigmaMin: Float, sigmaMax: Float) {
     self.seed = seed
     self.source = source
@@ -61,7 +61,7 @@ struct BrownianTree: NoiseSampler {
     root = increment
   }
 
-  /// The increment between the two sigmas, scaled to unit variance and, from a higher sigma to a lower one, negated.
+  /// The increment between two sigmas, scaled to unit variance. From a higher sigma to a lower one it is negated.
   mutating func noise(from sigma: Float, to nextSigma: Float) -> Latent {
     var noise = increment(from: min(sigma, nextSigma), to: max(sigma, nextSigma))
     let deviation = (nextSigma - sigma).magnitude.squareRoot()
@@ -82,7 +82,7 @@ struct BrownianTree: NoiseSampler {
     return sum ?? Latent(shape: shape, repeating: 0)
   }
 
-  /// Adds the increments of the largest nodes that make up from...to, left to right.
+  /// Adds up the increments of the largest nodes that cover from...to, left to right.
   private mutating func collect(_ from: Double, _ to: Double, in node: Node, into sum: inout Latent?) {
     if from == node.start && to == node.end {
       if sum == nil { sum = node.increment } else { sum?.add(1, node.increment) }
@@ -120,7 +120,7 @@ struct BrownianTree: NoiseSampler {
     return increment
   }
 
-  /// Keeps what the last three queries used: the next step starts where one of them ended.
+  /// Keeps only what the last three queries used: the next step starts where one of them ended.
   private mutating func forgetOldIncrements() {
     let oldest = queryCount - 2
     leftHalves = leftHalves.filter { $0.value.lastQuery >= oldest }

@@ -1,9 +1,9 @@
 extension Double {
-  /// The double nearest to `self` rounded to six decimals, as Python's `round(x, 6)`: the exact value of the double
-  /// decides, and a tie goes to the even digit.
+  /// The double nearest to `self` rounded to six decimals, as Python's `round(x, 6)`: the exact value of the double decides,
+  /// and ties go to the even digit.
   func roundedToSixDecimals() -> Double {
     let scale = 1e6
-    // Doubles of this size lie further apart than six decimals.
+    // Doubles of this size are further apart than six decimals.
     guard magnitude < 0x1p33 else { return self }
     let product = self * scale
     // product + error is the exact product.

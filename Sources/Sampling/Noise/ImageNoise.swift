@@ -1,15 +1,15 @@
 import Foundation
 import Settings
 
-/// How the first noise of an image differs from its seed's, and the seed of the rest.
+/// How the initial noise of an image differs from its seed's noise, and the seed of all other noise.
 public struct NoiseVariation: Codable, Hashable, Sendable {
   /// The seed of the noise that is mixed in.
   public var subseed: Int64
-  /// The fraction of it, 0 to 1.
+  /// The fraction of that noise, 0 to 1.
   public var subseedStrength: Double
   /// The size, in latent pixels, of the image whose noise is copied into the middle; nil for this image's own size.
   public var resizeFrom: Size?
-  /// Added to the seed for all noise but the first; 0 continues with the first's generator.
+  /// Added to the seed for all noise except the initial noise; 0 means that the same generator continues.
   public var seedDelta: Int64
 
   /// A size in latent pixels.
@@ -19,14 +19,14 @@ public struct NoiseVariation: Codable, Hashable, Sendable {
     /// Rows.
     public var height: Int
 
-    /// A size.
+    /// Creates a size.
     public init(width: Int, height: Int) {
       self.width = width
       self.height = height
     }
   }
 
-  /// By default, no variation.
+  /// Creates a variation; with the defaults there is none.
   public init(subseed: Int64 = 0, subseedStrength: Double = 0, resizeFrom: Size? = nil, seedDelta: Int64 = 0) {
     self.subseed = subseed
     self.subseedStrength = subseedStrength
@@ -35,9 +35,9 @@ public struct NoiseVariation: Codable, Hashable, Sendable {
   }
 }
 
-/// The stream of noise of one image: the first draw is the noise it starts from, the later ones its sampler's.
+/// The stream of noise of one image: the first draw is its initial noise, the later ones are for its sampler.
 ///
-/// The image has a generator of its own, so its noise never depends on its batch.
+/// Each image has its own generator, so its noise never depends on its batch.
 struct ImageNoise: NoiseSampler {
   /// The size of each draw.
   let shape: LatentShape
@@ -47,7 +47,7 @@ struct ImageNoise: NoiseSampler {
   private let source: NoiseSourceID
   private var generator: any NormalGenerator
 
-  /// The stream of this seed, after `drawCount` draws.
+  /// Creates the stream of this seed, after `drawCount` draws.
   init(
     seed: Int64, source: NoiseSourceID, shape: LatentShape, variation: NoiseVariation = NoiseVariation(),
     drawCount: Int = 0
@@ -101,7 +101,7 @@ struct ImageNoise: NoiseSampler {
 ///
 /// Source: Shoemake 1985, "Animating Rotation with Quaternion Curves".
 enum SphericalMix {
-  /// `strength` of 0 gives `a`, of 1 `b`.
+  /// Mixes two latents; a `strength` of 0 gives `a`, 1 gives `b`.
   static func mixed(_ a: Latent, _ b: Latent, strength: Float) -> Latent {
     let shape = a.shape
     var cosines = [Float](repeating: 0, count: shape.channels * shape.width)
@@ -138,7 +138,7 @@ enum SphericalMix {
 }
 
 extension Latent {
-  /// This latent with the middle of one of another size copied into its own middle; offsets are rounded down.
+  /// This latent with the middle of another one copied into its own middle; offsets are rounded down.
   fileprivate func replacingMiddle(with other: Latent) -> Latent {
     let dx = (shape.width - other.shape.width) >> 1
     let dy = (shape.height - other.shape.height) >> 1

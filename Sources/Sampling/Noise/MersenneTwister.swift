@@ -1,4 +1,4 @@
-/// The 32-bit Mersenne twister as PyTorch seeds it.
+/// The 32-bit Mersenne Twister, seeded as in PyTorch.
 ///
 /// Source: Matsumoto & Nishimura 1998, "Mersenne Twister", with the initialisation of 2002.
 struct MersenneTwister: Sendable {
@@ -8,7 +8,7 @@ struct MersenneTwister: Sendable {
   private var state: [UInt32]
   private var position = size
 
-  /// Only the low 32 bits of the seed count.
+  /// Uses only the low 32 bits of the seed.
   init(seed: Int64) {
     state = [UInt32](repeating: 0, count: Self.size)
     state[0] = UInt32(truncatingIfNeeded: seed)
@@ -23,7 +23,7 @@ struct MersenneTwister: Sendable {
     return Self.temper(state[position])
   }
 
-  /// Uniform in 0..<1 with 24 random bits for every value of `buffer`, one word each.
+  /// Fills `buffer` with uniform numbers in 0..<1 that have 24 random bits, one word each.
   mutating func fillUniform(_ buffer: UnsafeMutableBufferPointer<Float>) {
     var filled = 0
     while filled < buffer.count {
@@ -39,7 +39,7 @@ struct MersenneTwister: Sendable {
     }
   }
 
-  /// Passes over `count` words.
+  /// Skips `count` words.
   mutating func skip(_ count: Int) {
     var left = count
     while left > Self.size - position {

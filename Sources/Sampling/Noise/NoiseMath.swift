@@ -1,7 +1,7 @@
-/// Logarithm, sine and cosine of eight numbers at a time, on just the ranges that Box-Muller needs.
+/// Logarithm, sine and cosine of eight numbers at a time, only for the ranges that Box-Muller needs.
 ///
-/// They consist of correctly rounded operations only, so noise has the same bits on every machine. The single-precision
-/// ones are what PyTorch runs on x86.
+/// They use only correctly rounded operations, so noise has the same bits on every machine. The single-precision functions are
+/// those that PyTorch runs on x86.
 ///
 /// Source: Moshier's Cephes `logf`, `sinf` and `cosf`; for double precision, Sun's fdlibm `__ieee754_log`,
 /// `__kernel_sin` and `__kernel_cos`.
@@ -11,7 +11,7 @@ enum NoiseMath {
 
   /// Natural logarithm of normal numbers above 0.
   static func log(_ x: Floats) -> Floats {
-    // x = fraction · 2^exponent with the fraction in 0.5..<1, which becomes m in √½..<√2 less 1.
+    // x = fraction · 2^exponent with the fraction in 0.5..<1. It becomes m, the fraction in √½..<√2 minus 1.
     let bits = unsafeBitCast(x, to: SIMD8<UInt32>.self)
     let fraction = unsafeBitCast(bits & 0x007F_FFFF | 0x3F00_0000, to: Floats.self)
     // 2^23 + the biased exponent, made from its bits, is exact.
@@ -49,7 +49,7 @@ enum NoiseMath {
     octant.replace(with: 4, where: afterSecond)
     octant.replace(with: 6, where: afterThird)
     octant.replace(with: 8, where: afterFourth)
-    // π/4 in three parts, of which the first two have few bits.
+    // π/4 in three parts; the first two have few bits.
     let r = ((x - octant * 0.78515625) - octant * 2.4187564849853515625e-4) - octant * 3.77489497744594108e-8
 
     let z = r * r
@@ -62,7 +62,7 @@ enum NoiseMath {
     s = s * z - 1.6666654611e-1
     s = s * z * r + r
 
-    // A quarter of a turn swaps the two; sine is negative in the quarters around 3π/2 and π, cosine around π/2 and π.
+    // A quarter turn swaps the two. Sine is negative in the quarters around 3π/2 and π, cosine around π/2 and π.
     let swaps = (afterFirst .^ afterSecond) .| (afterThird .^ afterFourth)
     var sine = s.replacing(with: c, where: swaps)
     var cosine = c.replacing(with: s, where: swaps)
@@ -98,7 +98,7 @@ enum NoiseMath {
 
   /// Sine of numbers in 0...2π.
   static func sine(_ x: Doubles) -> Doubles {
-    // The nearest quarter of a turn: 1.5 · 2^52 more leaves the integer in the low bits.
+    // The nearest quarter turn: adding 1.5 · 2^52 leaves the integer in the low bits.
     let shifted = x * 0.63661977236758134308 + 0x1.8p52
     let quarter = shifted - 0x1.8p52
     let quadrant = unsafeBitCast(shifted, to: SIMD8<UInt64>.self)
@@ -119,7 +119,7 @@ enum NoiseMath {
     c = c * z + 4.16666666666666019037e-02
     c = 1 - (0.5 * z - z * z * c)
 
-    // Cosine in odd quadrants, negated in the upper two; by bits, because SSE2 has no 64-bit comparisons.
+    // Cosine in odd quadrants, negated in the upper two; done with bits, because SSE2 has no 64-bit comparisons.
     let isOdd = 0 &- (quadrant & 1)
     let sineBits = unsafeBitCast(s, to: SIMD8<UInt64>.self) & ~isOdd
     let cosineBits = unsafeBitCast(c, to: SIMD8<UInt64>.self) & isOdd

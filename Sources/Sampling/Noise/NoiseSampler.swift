@@ -1,6 +1,7 @@
 /// The noise of unit variance that a sampler adds in its steps.
 protocol NoiseSampler: Sendable {
-  /// Number of draws so far, which with the seed fixes all later noise; 0 if noise depends only on the sigmas.
+  /// The number of draws so far, which determines all later noise together with the seed; 0 if noise depends only on the
+  /// sigmas.
   var drawCount: Int { get }
   /// The noise of a step from one noise level to a lower one.
   mutating func noise(from sigma: Float, to nextSigma: Float) -> Latent

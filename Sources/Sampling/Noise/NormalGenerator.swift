@@ -1,8 +1,8 @@
 import Settings
 
-/// A seeded source of standard normal numbers that imitates another program's generator number for number.
+/// A seeded source of standard normal numbers that reproduces another program's generator, number by number.
 protocol NormalGenerator: Sendable {
-  /// A generator at its first number; the seed's bits are read as unsigned.
+  /// Creates a generator before its first number; the seed's bits are read as unsigned.
   init(seed: Int64)
   /// The next `count` numbers. They depend on how earlier numbers were grouped into calls.
   mutating func normals(_ count: Int) -> [Float]

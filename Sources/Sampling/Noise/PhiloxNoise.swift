@@ -53,7 +53,7 @@ struct PhiloxNoise: NormalGenerator {
     return (c0, c1)
   }
 
-  /// Box-Muller's sine half; the cosine half is not used. Both constants are single-precision values.
+  /// The sine half of Box-Muller; the cosine half is not used. Both constants are single-precision values.
   private static func normals(_ first: Words, _ second: Words) -> SIMD8<Double> {
     let unit = Double(Float(2.3283064e-10))
     let turn = Double(Float(2.3283064e-10 * 6.2831855))
@@ -62,7 +62,7 @@ struct PhiloxNoise: NormalGenerator {
     return (-2 * NoiseMath.log(u)).squareRoot() * NoiseMath.sine(v)
   }
 
-  /// The words as numbers: as the low bits of 2^52 they are exactly 2^52 too large.
+  /// The words as numbers. A word in the low bits of 2^52 is exact; then 2^52 is subtracted.
   private static func doubles(_ words: Words) -> SIMD8<Double> {
     unsafeBitCast(words | 0x4330_0000_0000_0000, to: SIMD8<Double>.self) - 0x1p52
   }

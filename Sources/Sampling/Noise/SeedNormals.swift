@@ -1,14 +1,14 @@
 import Settings
 
-/// The normally distributed numbers of a seed, from the first on: what the webui's generator gives to whoever draws with it
-/// after the image's own noise is seeded.
+/// The normally distributed numbers of a seed, from the first one: what the webui's generator returns to code that draws from
+/// it after the image's own noise was seeded.
 public struct SeedNormals: Sendable {
   private var generator: any NormalGenerator
 
-  /// The numbers of a seed.
+  /// Creates the numbers of a seed.
   ///
   /// - Parameters:
-  ///   - seed: Of the image.
+  ///   - seed: The seed of the image.
   ///   - source: The generator.
   public init(seed: Int64, source: NoiseSourceID) { generator = source.generator(seed: seed) }
 

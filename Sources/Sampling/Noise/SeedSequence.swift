@@ -4,11 +4,11 @@
 struct SeedSequence {
   private var pool: [UInt32]
 
-  /// A sequence as `numpy.random.SeedSequence(entropy, spawn_key:, pool_size: 24)` makes it.
+  /// Creates a sequence as `numpy.random.SeedSequence(entropy, spawn_key:, pool_size: 24)` does.
   init(entropy: UInt64, spawnKey: [UInt64] = [], poolSize: Int = 24) {
     var words = Self.words(entropy)
     if !spawnKey.isEmpty {
-      // Padding keeps the words of the key apart from those of a longer entropy.
+      // Padding distinguishes the words of the key from those of a longer entropy.
       words += [UInt32](repeating: 0, count: max(poolSize - words.count, 0))
       for element in spawnKey { words += Self.words(element) }
     }

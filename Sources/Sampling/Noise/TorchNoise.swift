@@ -2,12 +2,12 @@ import Foundation
 
 /// The numbers of PyTorch's `torch.randn` in single precision on the CPU.
 ///
-/// Source: PyTorch's `normal_fill` and `normal_distribution`. Its logarithm, sine and cosine are polynomials on x86 with
-/// AVX2 and the C library's elsewhere, so its own numbers differ in the last bits from machine to machine; these agree
-/// with the x86 ones to two units in the last place and are bit-equal in 99 of 100.
+/// Source: PyTorch's `normal_fill` and `normal_distribution`. PyTorch's logarithm, sine and cosine are polynomials on x86 with
+/// AVX2, and the C library's functions elsewhere, so its own numbers differ in the last bits between machines. The numbers here
+/// agree with those on x86 to two units in the last place, and 99 of 100 have the same bits.
 struct TorchNoise: NormalGenerator {
   private var words: MersenneTwister
-  /// The second number of the last pair of a short draw.
+  /// The unused second number of a pair, in a short draw.
   private var spare: Double?
 
   init(seed: Int64) {
@@ -22,7 +22,7 @@ struct TorchNoise: NormalGenerator {
         Self.transform(UnsafeMutableBufferPointer(rebasing: buffer[block..<(block + 16)]))
       }
       if count % 16 != 0 {
-        // A rest is not transformed alone: the last 16 numbers are drawn again as a block, some of them for the second time.
+        // A remainder is not transformed alone: the last 16 numbers are drawn again as a block, so some are drawn twice.
         let tail = UnsafeMutableBufferPointer(rebasing: buffer[(count - 16)..<count])
         words.fillUniform(tail)
         Self.transform(tail)
@@ -58,7 +58,7 @@ struct TorchNoise: NormalGenerator {
     }
   }
 
-  /// PyTorch's scalar path, in double precision and in pairs, which draws of fewer than 16 numbers take.
+  /// PyTorch's scalar path for draws of fewer than 16 numbers: double precision, in pairs.
   private mutating func nextDouble() -> Double {
     if let value = spare {
       spare = nil

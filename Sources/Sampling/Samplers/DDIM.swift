@@ -1,4 +1,4 @@
-/// Denoising diffusion implicit models; with an eta of 1 the ancestral sampling that the model was trained for.
+/// Denoising diffusion implicit models. With an eta of 1 it is the ancestral sampling that the model was trained for.
 ///
 /// The first timestep is never evaluated, so 20 steps take 19 calls, as in the webui.
 /// Source: Song et al. 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502; the CFG++ form by Chung et al. 2024,
@@ -21,7 +21,7 @@ struct DDIM: Sampler {
     let towards = max(1 - timesteps.previousAlphas[index] - deviation * deviation, 0).squareRoot()
     var next = timesteps.image(x, e.guided, at: index)
     next.scale(by: timesteps.previousAlphas[index].squareRoot(), adding: towards, isCFGPP ? e.unconditional : e.guided)
-    // Drawn at every step, even if unused, because later noise comes after it in the stream.
+    // Draw in every step, even if the draw is not used, because later noise follows it in the stream.
     let level = Float(timesteps.steps[index])
     let draw = noise.noise(from: level, to: Float(timesteps.steps[index - 1]))
     if deviation != 0 { next.add(deviation, draw) }

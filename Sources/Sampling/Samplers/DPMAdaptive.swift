@@ -1,6 +1,6 @@
 import Foundation
 
-/// DPM-Solver-23, whose step length follows from the difference of its two orders.
+/// DPM-Solver-23, whose step length depends on the difference between its two orders.
 ///
 /// A step is an attempt, which may be rejected. The sampler runs from the training's largest sigma to its smallest, whatever
 /// the schedule and the number of steps.
@@ -21,7 +21,7 @@ struct DPMAdaptive: Sampler {
   private static let absoluteTolerance: Float = 0.0078
   private static let acceptance = 0.81
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(eta: Double, sNoise: Double, sigmaMin: Float, sigmaMax: Float) {
     self.eta = eta
     self.sNoise = sNoise
@@ -55,7 +55,7 @@ struct DPMAdaptive: Sampler {
     let error = Self.error(low, high, previous: previousLow ?? x)
     let order = eta == 0 ? 3.0 : 1.5
     let factor = 1 + atan(pow(1 / (error + 1e-8), 1 / order) - 1)
-    // No attempt would ever be accepted again. The latent says what happened.
+    // No attempt would ever be accepted again. Stop here: the latent shows what happened.
     guard factor.isFinite else {
       x = Latent(shape: x.shape, repeating: .nan)
       t = end
@@ -72,7 +72,7 @@ struct DPMAdaptive: Sampler {
     stepsTaken += 1
   }
 
-  /// The root mean square of the orders' difference, divided by the tolerance.
+  /// The root mean square of the difference between the orders, divided by the tolerance.
   private static func error(_ low: Latent, _ high: Latent, previous: Latent) -> Double {
     var sum = 0.0
     for i in low.values.indices {

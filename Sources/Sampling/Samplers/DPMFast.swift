@@ -9,7 +9,7 @@ struct DPMFast: Sampler {
   private let times: [Float]
   private let orders: [Int]
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(eta: Double, sNoise: Double, calls: Int, sigmaMin: Float, sigmaMax: Float) {
     self.eta = eta
     self.sNoise = sNoise
@@ -40,7 +40,7 @@ struct DPMFast: Sampler {
         ? DPMSolver.second(x, from: t, to: target, e, inner, r: r)
         : try DPMSolver.third(x, from: t, to: target, e, inner, model: &model)
     }
-    // Drawn at every step, even if unused, because later noise comes after it in the stream.
+    // Draw in every step, even if the draw is not used, because later noise follows it in the stream.
     let draw = noise.noise(from: DPMSolver.sigma(t), to: DPMSolver.sigma(next))
     if up > 0 { x.add(up * Float(sNoise), draw) }
   }

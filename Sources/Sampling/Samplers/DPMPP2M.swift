@@ -8,7 +8,7 @@ struct DPMPP2M: Sampler {
     _ i: Int, sigmas: [Float], x: inout Latent, noise: inout any NoiseSampler, model: inout CountedModel<Model>
   ) throws(Model.Failure) {
     let denoised = try model.denoised(x, sigma: sigmas[i])
-    // t = −log σ; infinite at the end, where the latent is replaced by the denoised one.
+    // t = −log σ is infinite at the end, where the latent is replaced by the denoised one.
     let t = -Float.log(sigmas[i])
     let tNext = -Float.log(sigmas[i + 1])
     let h = tNext - t

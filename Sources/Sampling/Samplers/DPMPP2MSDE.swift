@@ -13,7 +13,7 @@ struct DPMPP2MSDE: Sampler {
     var h: Float
   }
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(eta: Double, sNoise: Double, isHeun: Bool = false) {
     self.eta = eta
     self.sNoise = sNoise

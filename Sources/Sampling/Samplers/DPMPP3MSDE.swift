@@ -12,7 +12,7 @@ struct DPMPP3MSDE: Sampler {
     var h: Float
   }
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(eta: Double, sNoise: Double) {
     self.eta = eta
     self.sNoise = sNoise
@@ -42,7 +42,7 @@ struct DPMPP3MSDE: Sampler {
     if history.count > 2 { history.removeLast() }
   }
 
-  /// The terms of the denoised latent's first and second derivative in t = −log σ, as far as the history allows.
+  /// Adds the terms of the denoised latent's first and second derivative in t = −log σ, as far as the history allows.
   private func addHigherOrders(to x: inout Latent, denoised: Latent, h: Float, hEta: Float) {
     guard let last = history.first else { return }
     let phi2 = Float.expm1(-hEta) / hEta + 1

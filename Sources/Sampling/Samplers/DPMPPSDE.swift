@@ -16,7 +16,7 @@ struct DPMPPSDE: Sampler {
       x.add(sigmas[i + 1] - sigmas[i], x.derivative(at: sigmas[i], denoised: denoised))
       return
     }
-    // t = −log σ. Converting sigmas to t and back changes their last bits, and noise is asked for at the changed sigmas.
+    // t = −log σ. Converting sigmas to t and back changes their last bits, and noise is requested at the changed sigmas.
     let t = -Float.log(sigmas[i])
     let tNext = -Float.log(sigmas[i + 1])
     let sigma = Float.exp(-t)
@@ -27,7 +27,7 @@ struct DPMPPSDE: Sampler {
     advance(&x, from: sigma, t: t, to: .exp(-tNext), denoised: denoisedHalfway, noise: &noise)
   }
 
-  /// Down along the ODE of a constant denoised latent, then up by noise.
+  /// Goes down along the ODE of a constant denoised latent, then up by adding noise.
   private func advance(
     _ x: inout Latent, from sigma: Float, t: Float, to next: Float, denoised: Latent, noise: inout any NoiseSampler
   ) {

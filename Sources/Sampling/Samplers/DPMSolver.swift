@@ -8,7 +8,7 @@ enum DPMSolver {
   /// −log σ
   static func t(_ sigma: Float) -> Float { -.log(sigma) }
 
-  /// Where a step to `next` must end if noise of deviation `up` is then added.
+  /// The end of a step that is followed by noise of deviation `up`, which together reach `next`.
   static func ancestral(from t: Float, to next: Float, end: Float, eta: Double) -> (t: Float, up: Float) {
     guard eta != 0 else { return (next, 0) }
     let target = min(end, Self.t(AncestralStep(from: sigma(t), to: sigma(next), eta: eta).down))
@@ -32,7 +32,7 @@ enum DPMSolver {
     return result
   }
 
-  /// A second-order step, with the noise at its start and at the fraction `r` of it.
+  /// A second-order step, given the noise at its start and at the fraction `r` of it.
   static func second(
     _ x: Latent, from t: Float, to next: Float, _ e: Latent, _ inner: Latent, r: Double
   ) -> Latent {
@@ -41,7 +41,7 @@ enum DPMSolver {
     return result
   }
 
-  /// Where the second evaluation of a step takes place: at the fraction `r` of it.
+  /// The point of a step's second evaluation: at the fraction `r` of it.
   static func middle(_ x: Latent, from t: Float, to next: Float, _ e: Latent, r: Double) -> (x: Latent, t: Float) {
     let rh = Float(r) * (next - t)
     let s = t + rh
@@ -50,7 +50,7 @@ enum DPMSolver {
     return (u, s)
   }
 
-  /// A third-order step with evaluations at a third and two thirds of it; the first two are given.
+  /// A third-order step with evaluations at its start, at a third and at two thirds of it; the first two are given.
   static func third<Model: GuidedModel>(
     _ x: Latent, from t: Float, to next: Float, _ e: Latent, _ inner: Latent, model: inout CountedModel<Model>
   ) throws(Model.Failure) -> Latent {

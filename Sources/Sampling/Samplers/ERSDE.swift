@@ -1,4 +1,4 @@
-/// A solver of third order for the extended reverse-time SDE (ER-SDE-Solver-3); the step to 0 takes the denoised latent.
+/// A third-order solver for the extended reverse-time SDE (ER-SDE-Solver-3); the step to 0 takes the denoised latent.
 ///
 /// It works in λ = σ / α: σ itself, or σ / (1 − σ) for models trained by flow matching.
 ///
@@ -6,13 +6,13 @@
 /// arXiv:2309.06169, with the noise scale of ComfyUI's `sample_er_sde`.
 struct ERSDE: Sampler {
   let sNoise: Double
-  /// The level that replaces 1, whose λ is infinite, for models trained by flow matching; nil for others.
+  /// For models trained by flow matching, the level that replaces 1, whose λ is infinite; nil for others.
   let highestLevel: Float?
   private var previousDenoised: Latent?
-  /// The denoised latent's slope in λ in the step before.
+  /// The denoised latent's slope in λ in the previous step.
   private var previousSlope: Latent?
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(sNoise: Double, highestLevel: Float? = nil) {
     self.sNoise = sNoise
     self.highestLevel = highestLevel
@@ -48,7 +48,7 @@ struct ERSDE: Sampler {
   /// The scale of the noise, which decides how much of it each step replaces.
   private static func scale(_ lambda: Float) -> Float { lambda * (.exp(Float.pow(lambda, 0.3)) + 10) }
 
-  /// The terms of the denoised latent's slope and curvature in λ, as far as the steps before allow.
+  /// Adds the terms of the denoised latent's slope and curvature in λ, as far as earlier steps allow.
   private mutating func addHigherOrders(
     to x: inout Latent, _ i: Int, _ sigmas: [Float], _ denoised: Latent, from: Float, to: Float, alpha: Float
   ) {

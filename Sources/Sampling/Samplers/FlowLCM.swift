@@ -1,4 +1,4 @@
-/// The sampler of consistency models for flow matching: denoise at once, then noise again to the next level.
+/// The sampler of consistency models for flow matching: denoise completely, then add noise up to the next level.
 ///
 /// Source: Luo et al. 2023, arXiv:2310.04378; the noise as `sample_lcm` of ComfyUI scales it for flow matching.
 struct FlowLCM: Sampler {

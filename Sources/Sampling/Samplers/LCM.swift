@@ -1,11 +1,11 @@
-/// The sampler of latent consistency models: denoise at once, then add noise up to the next level.
+/// The sampler of latent consistency models: denoise completely, then add noise up to the next level.
 ///
 /// The model is evaluated only at the 50 timesteps that such models are distilled for, and its output is mixed with its input.
 /// Source: Luo et al. 2023, "Latent Consistency Models", arXiv:2310.04378, as in the webui.
 struct LCM: Sampler {
   private let levels: LCMLevels
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(levels: LCMLevels) { self.levels = levels }
 
   private static let dataVariance: Float = 0.25
@@ -22,7 +22,7 @@ struct LCM: Sampler {
   }
 }
 
-/// Every twentieth level of the training, which latent consistency models are distilled for.
+/// Every twentieth level of the training; latent consistency models are distilled for these.
 struct LCMLevels: NoiseLevels, Codable {
   let sigmas: [Float]
   private let logSigmas: [Float]

@@ -2,7 +2,7 @@
 ///
 /// Source: k-diffusion's `sample_lms`.
 struct LMS: Sampler {
-  /// Derivatives of this step and those before it, the newest first.
+  /// The derivatives of this step and of earlier ones, the newest first.
   private var derivatives: [Latent] = []
 
   private static let order = 4
@@ -25,7 +25,7 @@ struct LMS: Sampler {
     func basis(_ t: Double) -> Double {
       nodes.indices.reduce(1) { $1 == j ? $0 : $0 * (t - nodes[$1]) / (nodes[j] - nodes[$1]) }
     }
-    // Simpson's rule is exact up to the third degree, which a basis of four nodes has.
+    // Simpson's rule is exact up to the third degree, which is the degree of a basis polynomial of four nodes.
     return (end - start) / 6 * (basis(start) + 4 * basis((start + end) / 2) + basis(end))
   }
 }

@@ -1,4 +1,4 @@
-/// Pseudo linear multistep: DDIM's step along an Adams-Bashforth mean of up to four earlier noises.
+/// Pseudo linear multistep: DDIM's step along an Adams-Bashforth mean of up to four noises.
 ///
 /// Source: Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", arXiv:2202.09778.
 struct PLMS: Sampler {
@@ -6,7 +6,7 @@ struct PLMS: Sampler {
   /// Up to three earlier noises, the newest first.
   private var history: [Latent] = []
 
-  /// A sampler before its first step.
+  /// Creates a sampler before its first step.
   init(timesteps: Timesteps) { self.timesteps = timesteps }
 
   func stepCount(sigmas: [Float]) -> Int { max(timesteps.steps.count - 1, 0) }

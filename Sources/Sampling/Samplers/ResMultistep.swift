@@ -12,7 +12,7 @@ struct ResMultistep: Sampler {
     let denoised = try model.denoised(x, sigma: sigma)
     defer { previousDenoised = denoised }
     guard let previousDenoised, next > 0 else {
-      // Euler's method; to 0 it takes the denoised latent.
+      // This is Euler's method; the step to 0 takes the denoised latent.
       x.add(next - sigma, x.derivative(at: sigma, denoised: denoised))
       return
     }

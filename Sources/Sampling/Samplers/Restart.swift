@@ -1,9 +1,9 @@
-/// Heun's method. From 20 steps on, it goes back to a higher noise level once or twice, and down again.
+/// Heun's method. With 20 steps or more, it returns to a higher noise level once or twice, and comes down again.
 ///
 /// Source: Xu et al. 2023, "Restart Sampling for Improving Generative Processes", arXiv:2306.14878, with the levels that
 /// the webui chooses: from 0.1 back to 2.
 struct Restart: Sampler {
-  /// One way down from `from` to `to`.
+  /// One descent from `from` to `to`.
   private struct Segment: Codable {
     var from: Float
     var to: Float
@@ -11,7 +11,7 @@ struct Restart: Sampler {
 
   private let segments: [Segment]
 
-  /// A sampler before its first step; only the ends of a long schedule matter.
+  /// Creates a sampler before its first step; only the ends of a long schedule matter.
   init(sigmas: [Float]) {
     let steps = sigmas.count - 1
     guard steps >= 20 else {

@@ -12,7 +12,7 @@ struct UniPC: Sampler {
   /// Images at earlier levels, the newest last; empty before the first step.
   private var images: [Latent] = []
 
-  /// A point on the way from noise to image.
+  /// A point on the path from noise to image.
   struct Level: Codable {
     /// The network's input for the noise level.
     var timestep: Double
@@ -21,7 +21,7 @@ struct UniPC: Sampler {
     var lambda: Double
   }
 
-  /// A sampler before its first step, which begins at the time `start`; 1 is pure noise.
+  /// Creates a sampler before its first step. It starts at the time `start`; 1 is pure noise.
   init(options: UniPCOptions, steps: Int, training: TrainingSchedule, start: Double = 1) {
     levels = UniPCTime(training).levels(options.skipType, steps: steps, from: start)
     self.options = options
@@ -58,7 +58,7 @@ struct UniPC: Sampler {
     let weights = UniPCWeights(variant: options.variant, h: h, ratios: ratios)
     x = base
     for (weight, slope) in zip(weights.predictor, slopes) { x.add(Float(-next.alpha * weight), slope) }
-    // The image at the last level would only correct the result itself.
+    // Correcting the image at the last level would only change the result itself.
     guard i + 1 < steps else { return }
     let image = try image(x, at: next, model: &model)
     x = base
@@ -79,7 +79,7 @@ struct UniPC: Sampler {
   }
 }
 
-/// The weights of the slopes of one step of UniPC, before the factor −α.
+/// The weights of the slopes in one step of UniPC, before the factor −α.
 struct UniPCWeights {
   private(set) var predictor: [Double] = []
   private(set) var corrector: [Double] = []
@@ -119,8 +119,8 @@ struct UniPCWeights {
     corrector = corrector.map { $0 * scale }
   }
 
-  /// The variant whose weights follow from the inverse of the Taylor coefficients. Its corrector takes the newest slope's
-  /// weight from the row before the last, as the authors' code does.
+  /// The variant whose weights come from the inverse of the Taylor coefficients. Its corrector takes the newest slope's weight
+  /// from the second-to-last row, as the authors' code does.
   private mutating func varying(phi: [Double], ratios: [Double]) {
     let order = ratios.count
     let taylor = ratios.map { ratio in
@@ -144,7 +144,7 @@ struct UniPCWeights {
 
 /// Small systems of linear equations.
 enum LinearSystem {
-  /// The solution of rows · x = right, by elimination with the largest pivot.
+  /// The solution of rows · x = right, by Gaussian elimination with the largest pivot.
   static func solve(_ rows: [[Double]], _ right: [Double]) -> [Double] {
     var a = zip(rows, right).map { $0 + [$1] }
     let n = right.count

@@ -1,7 +1,7 @@
-/// The families of models that are sampled in the same way; the raw value is the name in plans.
+/// Families of models. The models of a family are sampled in the same way. The raw value is the name in plans.
 ///
-/// A family says how images are sampled, which defaults recipes have, and how prompts are read: see ``traits``. Which network
-/// a file holds is a question for the engine: a family may have networks of several sizes.
+/// A family determines how images are sampled, which defaults recipes have, and how prompts are read: see ``traits``. The
+/// engine finds out which network a file holds, because a family may have networks of several sizes.
 public enum FamilyID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Stable Diffusion 1.x, 2.x and XL.
   case stableDiffusion = "stable-diffusion"
@@ -13,7 +13,7 @@ public enum FamilyID: String, CaseIterable, Codable, Hashable, Sendable {
   case sd35Large = "sd3.5-large"
   /// Stable Diffusion 3.5 large turbo.
   case sd35LargeTurbo = "sd3.5-large-turbo"
-  /// Flux.1 dev, whose network reads the guidance.
+  /// Flux.1 dev, whose network takes the guidance scale as an input.
   case flux1Dev = "flux1-dev"
   /// Flux.1 schnell.
   case flux1Schnell = "flux1-schnell"

@@ -1,8 +1,8 @@
-/// A setting that a model's family cannot be sampled with.
+/// A setting that a model's family does not support.
 public struct FamilyRefusal: Hashable, Sendable, CustomStringConvertible {
   /// The key of the setting.
   public let key: String
-  /// What was found and what to use instead, without the key.
+  /// What was found, and what to use instead, without the key.
   public let reason: String
 
   /// One sentence for the user.
@@ -10,7 +10,7 @@ public struct FamilyRefusal: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ImageSettings {
-  /// The settings that the models of an image cannot be sampled with, each key once; empty for most images.
+  /// The settings that the families of an image's models do not support, each key once; empty for most images.
   public var familyRefusals: [FamilyRefusal] {
     let mayRefuse =
       base.traits.flow != nil || hires?.checkpoint?.family.traits.flow != nil || base.scheduler == .flux2
@@ -51,7 +51,7 @@ extension PassSettings {
     }
   }
 
-  /// Skip-layer guidance with a network that cannot leave out layers; the key is the one that the pass uses.
+  /// Skip-layer guidance with a network that cannot skip layers. `key` is the key that the pass uses.
   fileprivate func layerRefusals(_ key: String) -> [FamilyRefusal] {
     guard skipLayerScale != 0, !traits.skipsLayers else { return [] }
     let reason =
@@ -59,14 +59,14 @@ extension PassSettings {
     return [FamilyRefusal(key: key, reason: reason)]
   }
 
-  /// What a flow family cannot do, with the keys of the sampler and the schedule that the pass uses.
+  /// What a flow family does not support, with the keys of the sampler and the schedule that the pass uses.
   fileprivate func familyRefusals(sampler samplerKey: String, scheduler schedulerKey: String) -> [FamilyRefusal] {
     let title = traits.title
     guard let flow = traits.flow else {
       guard namedSchedule == .flux2, !sampler.usesTimesteps else { return [] }
       return [
         FamilyRefusal(
-          key: schedulerKey, reason: "found flux2, which is of FLUX.2 and not for \(title); use another one")
+          key: schedulerKey, reason: "found flux2, which is for FLUX.2 and not for \(title); use another one")
       ]
     }
     var refusals: [FamilyRefusal] = []
@@ -101,13 +101,13 @@ extension PassSettings {
 }
 
 extension ScheduleID {
-  /// Whether the schedule makes sense for a family that is trained by flow matching.
+  /// Whether the schedule makes sense for a family that was trained by flow matching.
   func isPossible(in flow: FlowTraits) -> Bool {
     switch self {
-    // Eleven levels that were measured on other families.
+    // These eleven levels were measured on other families.
     case .alignYourSteps: false
     case .flux2: flow.hasOwnCurve
-    // Even in the index of the table, which these do not have: Forge samples through levels in the thousands.
+    // These are even in the index of the table, which such families do not have: Forge samples through levels in the thousands.
     case .uniform: !flow.table.hasTimeOfSigma
     case .automatic, .karras, .exponential, .polyexponential, .sgmUniform, .klOptimal, .simple, .normal, .ddim, .beta:
       true

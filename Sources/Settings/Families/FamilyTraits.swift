@@ -1,18 +1,18 @@
-/// How families differ in what their users choose: sampling, latents, defaults, and how prompts are read.
+/// The properties of a family that matter to its users: sampling, latents, defaults, and how prompts are read.
 public final class FamilyTraits: Sendable {
-  /// What people call the family.
+  /// The name for messages.
   public let title: String
-  /// The size of latents and images.
+  /// How the sizes of latents and images are related.
   public let geometry: LatentGeometry
   /// How the family is sampled if it is trained by flow matching; nil if it predicts noise.
   public let flow: FlowTraits?
-  /// What recipes have that do not say otherwise.
+  /// The defaults of settings that a recipe leaves out.
   public let defaults: FamilyDefaults
   /// How prompts are read.
   public let prompts: PromptTraits
-  /// Whether the network reads `distilled_cfg_scale`.
+  /// Whether the network takes `distilled_cfg_scale` as an input.
   public let readsDistilledGuidance: Bool
-  /// Whether the network can leave out layers, for skip-layer guidance.
+  /// Whether the network can skip layers, for skip-layer guidance.
   public let skipsLayers: Bool
 
   private init(
@@ -29,32 +29,32 @@ public final class FamilyTraits: Sendable {
   }
 }
 
-/// How latents relate to images.
+/// How the sizes of latents and images are related.
 public struct LatentGeometry: Hashable, Sendable {
   /// Pixels of the image per latent pixel, along a side.
   public var pixelsPerPlace: Int
-  /// What both sides of an image are multiples of, in pixels; a multiple of `pixelsPerPlace`.
+  /// Both sides of an image are multiples of this, in pixels. It is a multiple of `pixelsPerPlace`.
   public var sizeMultiple: Int
 
-  /// A geometry.
+  /// Creates a geometry.
   public init(pixelsPerPlace: Int, sizeMultiple: Int) {
     self.pixelsPerPlace = pixelsPerPlace
     self.sizeMultiple = sizeMultiple
   }
 }
 
-/// How a family that is trained by flow matching is sampled: x = σ · noise + (1 − σ) · image, with σ from 0 to 1.
+/// How a family that was trained by flow matching is sampled: x = σ · noise + (1 − σ) · image, with σ from 0 to 1.
 public struct FlowTraits: Hashable, Sendable {
-  /// The noise levels σ(u) = a u / (1 + (a − 1) u) that schedules choose from, u = 1/N, 2/N ... 1.
+  /// The noise levels that schedules choose from: σ(u) = a u / (1 + (a − 1) u), u = 1/N, 2/N ... 1.
   public struct Table: Hashable, Sendable {
     /// N.
     public var count: Int
-    /// a, unless the setting `shift` says otherwise.
+    /// a, unless the setting `shift` gives another value.
     public var shift: Double
-    /// Whether schedules that are even in time are even in σ, as in Forge's Flux; otherwise time is the index in the table.
+    /// Whether schedules that are even in time are even in σ, as in Forge's Flux. If not, time is the index in the table.
     public var hasTimeOfSigma: Bool
 
-    /// A table.
+    /// Creates a table.
     public init(count: Int, shift: Double, hasTimeOfSigma: Bool) {
       self.count = count
       self.shift = shift
@@ -66,11 +66,11 @@ public struct FlowTraits: Hashable, Sendable {
   public var table: Table
   /// The schedule that `automatic` means with samplers that have no default of their own; with `.flux2`, with all samplers.
   public var automatic: ScheduleID
-  /// Whether the schedule `beta` picks levels of the table, as in ComfyUI and Forge neo; otherwise it is a curve between the
+  /// Whether the schedule `beta` chooses levels of the table, as in ComfyUI and Forge neo. If not, it is a curve between the
   /// highest and the lowest level, as in the webui.
   public var isBetaOfTable: Bool
 
-  /// Traits.
+  /// Creates traits.
   public init(table: Table, automatic: ScheduleID, isBetaOfTable: Bool = false) {
     self.table = table
     self.automatic = automatic
@@ -81,7 +81,7 @@ public struct FlowTraits: Hashable, Sendable {
   public var hasOwnCurve: Bool { automatic == .flux2 }
 }
 
-/// What recipes have that do not say otherwise.
+/// The defaults of settings that a recipe leaves out.
 public struct FamilyDefaults: Hashable, Sendable {
   /// Sampling steps.
   public var steps: Int
@@ -90,7 +90,7 @@ public struct FamilyDefaults: Hashable, Sendable {
   /// The sampler.
   public var sampler: SamplerID
 
-  /// Defaults.
+  /// Creates defaults.
   public init(steps: Int, cfgScale: Double, sampler: SamplerID) {
     self.steps = steps
     self.cfgScale = cfgScale
@@ -102,7 +102,7 @@ public struct FamilyDefaults: Hashable, Sendable {
 public struct PromptTraits: Hashable, Sendable {
   /// What `BREAK` does.
   public enum Break: Hashable, Sendable {
-    /// It begins a new chunk of tokens.
+    /// It starts a new chunk of tokens.
     case chunk
     /// The texts before and after it are encoded separately and joined.
     case joined
@@ -110,14 +110,14 @@ public struct PromptTraits: Hashable, Sendable {
     case text
   }
 
-  /// Whether brackets give weights; otherwise they are plain text.
+  /// Whether brackets change weights; otherwise they are plain text.
   public var readsWeights: Bool
   /// What `BREAK` does.
   public var `break`: Break
-  /// Whether `clip_skip` chooses the layer.
+  /// Whether `clip_skip` selects the layer.
   public var readsClipSkip: Bool
 
-  /// Traits.
+  /// Creates traits.
   public init(readsWeights: Bool, break: Break, readsClipSkip: Bool) {
     self.readsWeights = readsWeights
     self.break = `break`
@@ -127,18 +127,18 @@ public struct PromptTraits: Hashable, Sendable {
 
 /// The families, with the defaults of their authors and the tables of the webui, Forge and Forge neo.
 extension FamilyTraits {
-  /// `automatic` is the sampler's own, as in the webui.
+  /// `automatic` means the sampler's own schedule, as in the webui.
   private static let sdTable = FlowTraits(
     table: .init(count: 1000, shift: 3, hasTimeOfSigma: false), automatic: .automatic)
   private static let zImageTable = FlowTraits(
     table: .init(count: 1000, shift: 3, hasTimeOfSigma: false), automatic: .simple)
-  /// e^1.15, at every size, as in Forge.
+  /// A shift of e^1.15 at every size, as in Forge.
   private static let devTable = FlowTraits(
     table: .init(count: 10_000, shift: 3.158192909689767, hasTimeOfSigma: true), automatic: .simple)
-  /// e, as in Forge.
+  /// A shift of e, as in Forge.
   private static let schnellTable = FlowTraits(
     table: .init(count: 10_000, shift: 2.718281828459045, hasTimeOfSigma: true), automatic: .simple)
-  /// e^2.02 for all schedules but `flux2`, as in Forge neo.
+  /// A shift of e^2.02 for all schedules except `flux2`, as in Forge neo.
   private static let kleinTable = FlowTraits(
     table: .init(count: 10_000, shift: 7.538324933661922, hasTimeOfSigma: true), automatic: .flux2, isBetaOfTable: true)
 

@@ -1,13 +1,14 @@
 extension ModelIdentity {
-  /// The most files beside the checkpoint that an infotext lists.
+  /// The most files besides the checkpoint that an infotext lists.
   static let mostModules = 6
 }
 
-/// What infotexts say about models that are trained by flow matching.
+/// What infotexts record about models that were trained by flow matching.
 extension SettingsInUse {
-  /// The shift of the noise levels; nil if it says nothing new.
+  /// The shift of the noise levels; nil if infotexts leave it out.
   ///
-  /// Forge has a slider for it with families whose default is a whole number. For the others it is written if it was changed.
+  /// Forge has a slider for families whose default is a whole number, and always writes the shift for these. For the others it
+  /// is written only if it was changed.
   var writtenShift: Double? {
     let pass = settings.traits.flow == nil ? second ?? settings.base : settings.base
     guard let flow = pass.traits.flow, pass.effectiveShift != 0 else { return nil }
@@ -15,7 +16,7 @@ extension SettingsInUse {
     return pass.effectiveShift != own || own == own.rounded() ? pass.effectiveShift : nil
   }
 
-  /// The name of a file that completes the checkpoint, as Forge numbers them from 1; nil if there are fewer.
+  /// The name of a file besides the checkpoint, numbered from 1 as in Forge; nil if there are fewer.
   func module(_ number: Int) -> String? {
     guard settings.traits.flow != nil else { return nil }
     let files = (ingredients.vae.map { [$0] } ?? []) + (ingredients.textEncoders ?? [])

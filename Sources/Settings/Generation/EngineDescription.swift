@@ -1,8 +1,8 @@
-/// The engine as the manifest names it.
+/// The engine, as the manifest describes it.
 public struct EngineDescription: Codable, Hashable, Sendable {
   /// The version of this program.
   public var version: String
-  /// The version of the numerics, raised whenever the same input may give different pixels.
+  /// The version of the numerics. It is raised when the same input may give different pixels.
   public var numerics: Int
   /// The instruction set of the kernels in use.
   public var isa: String
@@ -11,7 +11,7 @@ public struct EngineDescription: Codable, Hashable, Sendable {
   /// The number of compute threads.
   public var threads: Int
 
-  /// An engine.
+  /// Creates a description.
   public init(version: String, numerics: Int, isa: String, precision: String, threads: Int) {
     self.version = version
     self.numerics = numerics

@@ -2,23 +2,23 @@
 public struct GenerationState {
   /// The number of sampling steps done.
   public let step: Int
-  /// The position of the image: other images that are the same up to a later position can continue from this state.
+  /// The position in the image's work. Images that are the same up to a later position can continue from this state too.
   public let position: ImagePosition
   private let encode: () throws -> [UInt8]
 
-  /// A state that is encoded only on demand.
+  /// Creates a state that is encoded only on demand.
   ///
   /// - Parameters:
   ///   - step: The number of sampling steps done.
   ///   - position: The position of the image.
-  ///   - encode: Makes the bytes.
+  ///   - encode: Encodes the state.
   public init(step: Int, position: ImagePosition, encode: @escaping () throws -> [UInt8]) {
     self.step = step
     self.position = position
     self.encode = encode
   }
 
-  /// The bytes, which only the generator understands.
+  /// The encoded state, which only the generator understands.
   public func encoded() throws -> [UInt8] { try encode() }
 }
 
@@ -27,6 +27,6 @@ public struct UnusableState: Error, Hashable, CustomStringConvertible {
   /// What is wrong with the state.
   public var description: String
 
-  /// An error with this description.
+  /// Creates an error.
   public init(_ description: String) { self.description = description }
 }

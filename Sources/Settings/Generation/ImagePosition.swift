@@ -4,13 +4,13 @@ public struct ImagePosition: Comparable, Hashable, Sendable {
 
   private init(order: Int) { self.order = order }
 
-  /// Before a call of the first pass, counted from 0.
+  /// Just before a call of the first pass, counted from 0.
   public static func call(_ call: Int) -> ImagePosition { ImagePosition(order: min(call, secondPass.order - 1)) }
 
-  /// After the first pass, before anything of the second.
+  /// After the first pass, before the second one starts.
   public static let secondPass = ImagePosition(order: 1 << 40)
 
-  /// Before a call of the second pass, counted from 0 in that pass: the image is enlarged.
+  /// Just before a call of the second pass, counted from 0 in that pass; the image has been enlarged.
   public static func secondPassCall(_ call: Int) -> ImagePosition {
     ImagePosition(order: min(secondPass.order + 1 + call, decoding.order - 1))
   }
@@ -21,7 +21,8 @@ public struct ImagePosition: Comparable, Hashable, Sendable {
   /// Whether one comes before the other.
   public static func < (one: ImagePosition, other: ImagePosition) -> Bool { one.order < other.order }
 
-  /// How many of an image's steps are done by then, at most. A sampler that varies the calls of a step may have done fewer.
+  /// The largest number of the image's steps that may be done by then. Samplers whose number of calls per step varies may have
+  /// done fewer.
   public func steps(of settings: ImageSettings) -> Int {
     switch self {
     case .decoding: return settings.allSteps
@@ -39,18 +40,18 @@ public struct ImagePosition: Comparable, Hashable, Sendable {
 public struct CallChange: Hashable, Sendable {
   /// The first call that it affects, counted from 0 in its pass.
   public var call: Int
-  /// What it is; equal texts mean the same effect.
+  /// What changes; equal texts mean the same effect.
   public var text: String
   /// Whether the call is one of the second pass.
   public var isInSecondPass: Bool
 
-  /// A change at this call.
+  /// Creates a change at this call.
   public init(call: Int, text: String, isInSecondPass: Bool = false) {
     self.call = call
     self.text = text
     self.isInSecondPass = isInSecondPass
   }
 
-  /// The place in the image's making.
+  /// The position of the change in the image's work.
   public var position: ImagePosition { isInSecondPass ? .secondPassCall(call) : .call(call) }
 }

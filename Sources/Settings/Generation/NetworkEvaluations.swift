@@ -1,8 +1,8 @@
-/// How many network evaluations images needed; each context counts separately.
+/// How many evaluations of the network images needed; each context counts separately.
 public struct NetworkEvaluations: Hashable, Sendable {
   /// The evaluations that were needed.
   public var asked: Int
-  /// The evaluations that were skipped because an earlier image had the same one.
+  /// The evaluations that were skipped, because an earlier image had the same one.
   public var saved: Int
 
   /// Counts of evaluations.

@@ -1,4 +1,4 @@
-/// A LoRA by its content, with the strength that a prompt gives it.
+/// A LoRA, identified by its content, with the strength that a prompt gives it.
 public struct LoRAIdentity: Codable, Hashable, Sendable {
   /// Its name in the prompt.
   public var name: String
@@ -8,14 +8,14 @@ public struct LoRAIdentity: Codable, Hashable, Sendable {
   public var sha256: String
   /// The twelve digits that the webui writes into infotexts.
   public var shortHash: String
-  /// The factor on its changes to text encoders.
+  /// The factor for its changes to text encoders.
   public var textMultiplier: Double
-  /// The factor on its changes to the UNet.
+  /// The factor for its changes to the UNet.
   public var unetMultiplier: Double
-  /// The rank that its matrices are truncated to; nil keeps them whole.
+  /// The rank that its matrices are truncated to; nil to keep them whole.
   public var rankLimit: Int?
 
-  /// A LoRA with this content.
+  /// Creates a LoRA with this content.
   public init(
     name: String, path: String, sha256: String, shortHash: String, textMultiplier: Double, unetMultiplier: Double,
     rankLimit: Int?
@@ -30,7 +30,7 @@ public struct LoRAIdentity: Codable, Hashable, Sendable {
   }
 }
 
-/// A textual inversion that a job's prompts name, by its content.
+/// A textual inversion that a job's prompts name, identified by its content.
 public struct EmbeddingIdentity: Codable, Hashable, Sendable {
   /// Its name in prompts: the file's name without extension, or its name inside a LoRA.
   public var name: String
@@ -38,13 +38,13 @@ public struct EmbeddingIdentity: Codable, Hashable, Sendable {
   public var path: String
   /// SHA-256 of the file, in lower-case hexadecimal.
   public var sha256: String
-  /// The name in the prompt of the LoRA whose file holds the embedding; nil for an embedding in a file of its own.
+  /// The prompt's name for the LoRA whose file contains the embedding; nil for an embedding with its own file.
   public var bundle: String?
 
-  /// What the webui writes into infotexts: the first twelve digits, or the name of the LoRA that holds it.
+  /// What the webui writes into infotexts: the first twelve digits, or the name of the LoRA that contains it.
   public var shortHash: String { bundle ?? String(sha256.prefix(12)) }
 
-  /// An embedding with this content.
+  /// Creates an embedding with this content.
   public init(name: String, path: String, sha256: String, bundle: String? = nil) {
     self.name = name
     self.path = path

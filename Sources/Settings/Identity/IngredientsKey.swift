@@ -5,7 +5,7 @@ extension ImageSettings {
 
     private static let rows = SettingRow.all.filter { $0.ingredients != .never }
 
-    /// Whether a byte of a prompt may begin a tag or a special token, or may need repair: all but plain English.
+    /// Whether a byte of a prompt may start a tag or a special token, or may need repair: true for all but plain English text.
     private static func isTelling(_ byte: UInt8) -> Bool {
       byte == UInt8(ascii: "<") || byte == UInt8(ascii: "&") || byte >= 0x7F || (byte < 0x20 && byte != 0x0A)
     }

@@ -7,17 +7,17 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
   /// The digest's bytes as big-endian words of eight bytes.
   private let words: SIMD4<UInt64>
 
-  /// The identity of the image that these settings and these ingredients make.
+  /// The identity of the image with these settings and ingredients.
   ///
   /// It is the SHA-256 of their canonical JSON; see `canonicalJSON`.
   public init(_ settings: ImageSettings, _ ingredients: JobIngredients) {
     self.init(digest: SHA256.hash(Self.canonicalJSON(settings, ingredients)))
   }
 
-  /// The identity written as 64 lower-case hexadecimal digits; nil for other text.
+  /// Reads 64 lower-case hexadecimal digits; nil for other text.
   public init?(_ hex: some StringProtocol) { self.init(String(hex)) }
 
-  /// The identity written as 64 lower-case hexadecimal digits; nil for other text.
+  /// Reads 64 lower-case hexadecimal digits; nil for other text.
   public init?(_ hex: String) {
     var words = SIMD4<UInt64>()
     var count = 0
@@ -44,7 +44,7 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
 
   /// The first digits of the identity.
   ///
-  /// - Parameter count: How many, at most 64.
+  /// - Parameter count: The number of digits, at most 64.
   /// - Returns: Lower-case hexadecimal digits.
   public func prefix(_ count: Int) -> String {
     String(unsafeUninitializedCapacity: count) { buffer in
@@ -60,11 +60,11 @@ public struct JobID: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension JobID {
-  /// The bytes that are digested: an object with sorted members, no white space, numbers as Python prints them, and
-  /// unescaped text.
+  /// The bytes that are digested: an object with sorted members, without white space. Numbers are written as Python prints
+  /// them, and text is not escaped.
   ///
-  /// It holds no names or paths: models are identified by digest. Settings that do not affect the image's pixels are
-  /// omitted, so that jobs which differ only in those share one image.
+  /// It contains no names or paths: models are identified by digest. Settings that do not affect the image's pixels are left
+  /// out, so jobs that differ only in those share one image.
   public static func canonicalJSON(_ settings: ImageSettings, _ ingredients: JobIngredients) -> [UInt8] {
     let image = SettingsInUse(settings, ingredients)
     var writer = JSONWriter()
@@ -75,10 +75,10 @@ extension JobID {
   }
 }
 
-/// Identifies jobs one after the other.
+/// Computes the ids of jobs, one after the other.
 ///
-/// Along the fastest axis of most grids only the seed changes: the rest of the text that is digested is then reused, and so can
-/// be what the job is made from.
+/// In most grids the fastest axis is the seed, so only the seed changes from job to job. Then the rest of the digested text is
+/// reused, and the ingredients may be reused too.
 public struct JobIDSequence {
   /// The last job's settings.
   private var last: ImageSettings?
@@ -86,10 +86,10 @@ public struct JobIDSequence {
   private var before = SHA256()
   private var after: [UInt8] = []
 
-  /// A sequence without jobs.
+  /// Creates a sequence without jobs.
   public init() {}
 
-  /// Whether a job equals the one before except for its seed; it is then made from the same ingredients.
+  /// Whether a job equals the previous one except for its seed. It then has the same ingredients.
   public mutating func onlySeedDiffers(_ settings: ImageSettings) -> Bool {
     last?.seed = settings.seed
     return settings == last
@@ -99,8 +99,8 @@ public struct JobIDSequence {
   ///
   /// - Parameters:
   ///   - settings: The job's settings.
-  ///   - ingredients: What it is made from; nil if `onlySeedDiffers`.
-  /// - Returns: Its identity.
+  ///   - ingredients: The job's ingredients; nil if `onlySeedDiffers`.
+  /// - Returns: The job's identity.
   public mutating func next(_ settings: ImageSettings, _ ingredients: JobIngredients?) -> JobID {
     if let ingredients {
       var text = settings
@@ -120,7 +120,7 @@ public struct JobIDSequence {
   }
 }
 
-/// One member of the object that is digested.
+/// One member of the digested object.
 struct IdentityMember: Sendable {
   let name: String
   /// Writes the member, unless it does not apply to the image.
@@ -134,7 +134,7 @@ struct IdentityMember: Sendable {
     }
   }
 
-  /// The member of a setting; nil if other members cover the setting's effect.
+  /// The member for a setting; nil if other members cover the setting's effect.
   private init?(_ row: SettingRow) {
     guard let member = row.effect.member else { return nil }
     self.init(
@@ -174,7 +174,7 @@ struct IdentityMember: Sendable {
       IdentityMember("hires", of: ofSecondPass) { $0.second != nil },
     ])
 
-  /// The effective second pass, whichever settings it results from, sorted.
+  /// The effective second pass, sorted. It does not matter which settings it results from.
   private static let ofSecondPass: [IdentityMember] = sorted(
     rows(of: .second) + [
       size("columns") { $0.columns.count },

@@ -6,9 +6,9 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var vae: ModelIdentity?
   /// The checkpoint whose text encoders are used instead of the model's own.
   public var textEncoder: ModelIdentity?
-  /// The files of text encoders that complete the checkpoint, in the order of the family; nil if it has its own.
+  /// The text encoder files that complete the checkpoint, in the order of the family; nil if the checkpoint contains them.
   public var textEncoders: [ModelIdentity]?
-  /// The VAEs beside the refiner and the checkpoint of the second pass, which replace theirs; nil if there are none.
+  /// The VAEs next to the refiner and to the checkpoint of the second pass, which replace their own; nil if there are none.
   public var otherVAEs: [ModelIdentity]?
   /// The checkpoint that finishes a pass.
   public var refiner: ModelIdentity?
@@ -16,17 +16,17 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var hiresModel: ModelIdentity?
   /// The LoRAs of the prompt's tags, in their order; nil for a prompt without tags.
   public var loras: [LoRAIdentity]?
-  /// The LoRAs of the second pass's own prompt; nil if it has no prompt of its own, or one without tags.
+  /// The LoRAs of the second pass's own prompt; nil if it has no own prompt, or one without tags.
   public var hiresLoRAs: [LoRAIdentity]?
   /// The network that enlarges the image between its passes; nil if there is none.
   public var upscaler: ModelIdentity?
-  /// The networks that restore faces: the one that restores, the one that finds faces and the one that finds their parts; nil
+  /// The networks that restore faces: the one that restores, the one that finds faces, and the one that finds their parts; nil
   /// if no faces are restored.
   public var faces: [ModelIdentity]?
   /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
   public var embeddings: [EmbeddingIdentity]
-  /// The version of the repair of text, if it gives the prompts other tokens; 0 if text that an earlier version repaired is read as it
-  /// is; nil if the tokens are those of all versions, so that images keep their ids.
+  /// The version of the text repair, if the repair changes the tokens of the prompts. 0 if an earlier version repaired text
+  /// that is now read as it is. nil if all versions give the same tokens, so that images keep their ids.
   public var textRepair: Int?
   /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
   public var vocabularySHA256: String
@@ -34,15 +34,15 @@ public struct JobIngredients: Codable, Hashable, Sendable {
   public var precision: String
   /// The instruction set of the kernels in use, such as `avx512`.
   public var isa: String
-  /// The version of the numerics, raised whenever the same input may give different pixels.
+  /// The version of the numerics. It is raised when the same input may give different pixels.
   public var numerics: Int
   /// `small` if weights are packed to save memory, which changes the last digits; nil if they are packed for speed.
   public var weightPacking: String?
-  /// `cropped` if a network halves maps of odd sizes, which it crops on the way up; nil at all other sizes. Images of such
-  /// sizes once had other pixels; their identities lack this.
+  /// `cropped` if a network halves feature maps of odd sizes, and crops them again after upsampling; nil at all other sizes.
+  /// Images of such sizes once had other pixels, and their ids do not contain this.
   public var upsampling: String?
 
-  /// The ingredients of a job.
+  /// Creates the ingredients of a job.
   public init(
     model: ModelIdentity, vae: ModelIdentity?, textEncoder: ModelIdentity? = nil,
     textEncoders: [ModelIdentity]? = nil, otherVAEs: [ModelIdentity]? = nil,
@@ -75,7 +75,7 @@ public struct JobIngredients: Codable, Hashable, Sendable {
 }
 
 extension JobIngredients {
-  /// Reads ingredients; older plans have no refiner and no adapters.
+  /// Decodes ingredients; older plans have no refiner and no adapters.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     model = try container.decode(ModelIdentity.self, forKey: .model)
@@ -100,18 +100,18 @@ extension JobIngredients {
   }
 }
 
-/// A model by its content.
+/// A model, identified by its content.
 public struct ModelIdentity: Codable, Hashable, Sendable {
   /// The file's name without its extension, or the folder's name; what infotext calls `Model`.
   public var name: String
   /// The absolute path; nil for the model inside the package.
   public var path: String?
-  /// SHA-256 in lower-case hexadecimal, of the file or of a folder's sorted list of relative paths and digests.
+  /// SHA-256 in lower-case hexadecimal: of the file, or of a folder's sorted list of relative paths and digests.
   public var sha256: String
-  /// The architecture, such as `sd1`; `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks, and the
-  /// networks that restore faces by their names.
+  /// The architecture, such as `sd1`. `vae` or `taesd` for latent decoders, `upscaler` for upscaling networks; networks that
+  /// restore faces have their names.
   public var family: String
-  /// What decides images besides the content, such as a file beside the checkpoint that says what it predicts; nil for most
+  /// What affects images besides the content, such as a file next to the checkpoint that says what it predicts; nil for most
   /// models.
   public var variant: String?
 
@@ -121,7 +121,7 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
   /// The first ten digits of the digest, which the webui calls the model hash.
   public var shortHash: String { String(sha256.prefix(10)) }
 
-  /// A model with this content.
+  /// Creates a model with this content.
   public init(name: String, path: String?, sha256: String, family: String, variant: String? = nil) {
     self.name = name
     self.path = path
@@ -132,7 +132,7 @@ public struct ModelIdentity: Codable, Hashable, Sendable {
 }
 
 extension ModelIdentity {
-  /// What goes into an image's identity for the model.
+  /// What an image's id contains for the model.
   var pixelDigest: String { variant.map { "\(sha256) \($0)" } ?? sha256 }
 
   /// The webui's short title of a checkpoint.

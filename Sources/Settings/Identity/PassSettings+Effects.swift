@@ -3,8 +3,8 @@ extension PassSettings {
   /// The schedule in use; `uniform` if the sampler has no default of its own.
   public var effectiveSchedule: ScheduleID { namedSchedule == .automatic ? .uniform : namedSchedule }
 
-  /// The schedule's name, with `automatic` replaced by the sampler's default, or else the family's; `automatic` if there is
-  /// none.
+  /// The schedule's name, with `automatic` replaced by the sampler's default, or else by the family's; `automatic` if there is
+  /// neither.
   public var namedSchedule: ScheduleID {
     guard scheduler == .automatic else { return scheduler }
     guard let flow = traits.flow, flow.hasOwnCurve || sampler.defaultSchedule == .automatic else {
@@ -16,38 +16,38 @@ extension PassSettings {
   /// What settings need to know about the family of the checkpoint.
   public var traits: FamilyTraits { model.family.traits }
 
-  /// How weights are applied: brackets are plain text for families that read none.
+  /// How weights are applied. Brackets are plain text for families that read no weights.
   public var effectiveEmphasis: EmphasisChoice { traits.prompts.readsWeights ? emphasis : .none }
 
-  /// The shift of the noise levels in use; 0 if it follows from the image's size and the number of steps, and for families
-  /// that are not trained by flow matching.
+  /// The shift of the noise levels in use. 0 if it depends on the image's size and the number of steps, and for families that
+  /// were not trained by flow matching.
   public var effectiveShift: Double {
     guard let flow = traits.flow else { return 0 }
     return shift != 0 || effectiveSchedule == .flux2 ? shift : flow.table.shift
   }
 
-  /// The guidance that the network reads: as in Forge, 0 means 3.5.
+  /// The guidance scale that the network takes as an input. As in Forge, 0 means 3.5.
   public var effectiveDistilledCFGScale: Double { distilledCFGScale == 0 ? 3.5 : distilledCFGScale }
 
   var etaMatters: Bool { sampler.usesEta }
 
   var churnMatters: Bool { sampler.usesChurn && sChurn != 0 }
 
-  /// Samplers that churn scale only the churned noise; the others add noise in every step.
+  /// Samplers that churn scale only the churned noise; other samplers add noise in every step.
   var noiseScaleMatters: Bool { sampler.usesNoiseScale && (!sampler.usesChurn || sChurn != 0) }
 
   var uniPCMatters: Bool { sampler.traits.flags.contains(.readsUniPCOptions) }
 
-  /// Whether another seed's noise is mixed into the initial noise.
+  /// Whether noise of another seed is mixed into the initial noise.
   public var subseedMatters: Bool { subseedStrength != 0 }
 
-  /// Whether the initial noise is taken from another size, which needs at least one latent pixel.
+  /// Whether the initial noise is taken from another size, which must be at least one latent pixel.
   public var seedResizeMatters: Bool {
-    let place = traits.geometry.pixelsPerPlace
-    return seedResizeFromW >= place && seedResizeFromH >= place
+    let side = traits.geometry.pixelsPerPlace
+    return seedResizeFromW >= side && seedResizeFromH >= side
   }
 
-  /// Brownian trees use the seed itself; all other noise except the initial noise uses the shifted seed.
+  /// Brownian trees use the seed itself. All other noise, except for the initial noise, uses the shifted seed.
   var etaNoiseSeedDeltaMatters: Bool {
     guard etaNoiseSeedDelta != 0 else { return false }
     return switch sampler.traits.noise {
@@ -60,7 +60,7 @@ extension PassSettings {
     }
   }
 
-  /// Whether features are forecast. Samplers that choose their noise levels by the network's outputs compute every call.
+  /// Whether features are forecast. Samplers that choose noise levels from the network's outputs compute every call.
   public var forecastMatters: Bool { featureForecast != 1 && !sampler.traits.flags.contains(.choosesNoiseLevels) }
 
   var scheduleMatters: Bool { !sampler.usesTimesteps }

@@ -1,33 +1,33 @@
 import JSON
 
-/// What changes guidance in a pass, as far as it affects pixels.
+/// The settings that change guidance in a pass, as far as they affect pixels.
 extension PassSettings {
-  /// The scale of guidance with the pass's sampler; 1 for none.
+  /// The guidance scale with the pass's sampler; 1 for no guidance.
   public var guidanceScale: Double { cfgScale * sampler.guidanceFactor }
 
   private var isGuided: Bool { guidanceScale != 1 }
 
-  /// How much of guidance along the prompt's image is kept; 1 for all of it.
+  /// How much of the part of guidance that is parallel to the prompt's own result is kept; 1 for all of it.
   public var effectiveAPGEta: Double { isGuided ? apgEta : 1 }
 
-  /// The largest norm of guidance; 0 for no limit.
+  /// The largest norm of the guidance; 0 for no limit.
   public var effectiveAPGNormThreshold: Double { isGuided ? apgNormThreshold : 0 }
 
-  /// The factor on guidance of earlier calls; 0 for none.
+  /// The factor for the guidance of earlier calls; 0 for none.
   public var effectiveAPGMomentum: Double { isGuided ? apgMomentum : 0 }
 
-  /// How strongly the image is steered away from one made without some layers; 0 for families whose layers cannot be skipped.
+  /// How strongly the image is steered away from one made without some layers; 0 for families that cannot skip layers.
   public var effectiveSkipLayerScale: Double { traits.skipsLayers ? skipLayerScale : 0 }
 
-  /// Whether layers are skipped in some calls.
+  /// Whether some calls skip layers.
   public var skipsLayers: Bool { effectiveSkipLayerScale != 0 }
 
-  /// How far the deviation of the result is brought back to that without guidance; 0 for not at all.
+  /// How much the standard deviation of the result is corrected to that without guidance, from 0 (not at all) to 1.
   public var effectiveCFGRescale: Double { isGuided || skipsLayers ? cfgRescale : 0 }
 }
 
 extension SettingsInUse {
-  /// A value of the second pass, if it samples and the value differs from the first pass's.
+  /// A value of the second pass; nil if the pass does not sample or has the same value as the first pass.
   func ownSecond<Value: Equatable>(_ value: (PassSettings) -> Value) -> Value? {
     sampledAgain.flatMap { second in
       let own = value(second)
@@ -35,22 +35,22 @@ extension SettingsInUse {
     }
   }
 
-  /// Whether the condition holds in either pass that samples.
+  /// Whether the condition holds in any pass that samples.
   func inAnySampling(_ holds: (PassSettings) -> Bool) -> Bool {
     holds(settings.base) || sampledAgain.map(holds) ?? false
   }
 }
 
 extension PixelEffect {
-  /// It affects the images in whose passes `value` is not `off`. The identity has the value of the first pass; that of the second
-  /// is in the row of the second pass.
+  /// Affects the images that have a pass in which `value` is not `off`. The identity has the first pass's value; that of the
+  /// second pass is in another row.
   static func byPass(_ value: @escaping @Sendable (PassSettings) -> Double, off: Double) -> PixelEffect {
     PixelEffect(
       applies: { $0.inAnySampling { value($0) != off } },
       member: Member(name: nil) { JSONValue.number(value($0.settings.base)).only(if: value($0.settings.base) != off) })
   }
 
-  /// It affects the images whose second pass has another `value` than the first.
+  /// Affects the images whose second pass has another `value` than the first.
   static func bySecondPass(
     as name: String, _ value: @escaping @Sendable (PassSettings) -> Double
   ) -> PixelEffect {
@@ -59,7 +59,7 @@ extension PixelEffect {
 }
 
 extension InfotextEntry {
-  /// A key with the value of the first pass, written unless it is `off`.
+  /// A key with the first pass's value, written unless it is `off`.
   static func byPass(
     _ key: String, at position: Int, spellings: [String] = [], _ value: @escaping @Sendable (PassSettings) -> Double,
     off: Double
@@ -69,7 +69,7 @@ extension InfotextEntry {
     }
   }
 
-  /// A key with the value of the second pass, written if the first pass has another.
+  /// A key with the second pass's value, written if the first pass has another.
   static func bySecondPass(
     _ key: String, at position: Int, _ value: @escaping @Sendable (PassSettings) -> Double
   ) -> InfotextEntry {

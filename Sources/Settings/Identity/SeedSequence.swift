@@ -1,19 +1,19 @@
 import JSON
 import Text
 
-/// Numbers groups of images that follow each other and differ in their seed alone.
+/// Numbers the groups of consecutive images that differ only in their seed.
 ///
-/// Along the fastest axis of most grids only the seed changes; what is written about one image is then the same for the next
-/// but for a few places. See `SeedText`.
+/// In most grids the fastest axis is the seed. What is written about one image is then the same for the next one, except for a
+/// few values. See `SeedText`.
 package struct SeedSequence {
-  /// The number of the last image's group, from 1.
+  /// The number of the last image's group, counted from 1.
   package private(set) var group = 0
   private var last: (settings: ImageSettings, ingredients: JobIngredients)?
 
-  /// A sequence without images.
+  /// Creates a sequence without images.
   package init() {}
 
-  /// Takes in the next image, which begins a new group unless it is like the one before.
+  /// Adds the next image. It starts a new group unless only its seed differs from the previous image.
   package mutating func note(_ settings: ImageSettings, _ ingredients: JobIngredients) {
     last?.settings.seed = settings.seed
     if let last, last.settings == settings, last.ingredients == ingredients { return }
@@ -22,17 +22,17 @@ package struct SeedSequence {
   }
 }
 
-/// A value that is written about many images. Within a group of a `SeedSequence`, it is written afresh for the first image
-/// and composed for the others from what is the same.
+/// A value that is written for many images. Within a group of a `SeedSequence`, it is written in full for the first image; for
+/// the others, the parts that do not change are reused.
 package struct SeedText: Sendable {
-  /// What changes from one image of a group to the next.
-  package struct Places {
+  /// The values that change from one image of a group to the next.
+  package struct Slots {
     /// The seed.
     package var seed: Int64
-    /// The content of strings.
+    /// The contents of strings.
     package var texts: [String] = []
 
-    /// A seed and the content of strings.
+    /// Creates slots from a seed and the contents of strings.
     package init(seed: Int64, texts: [String] = []) {
       self.seed = seed
       self.texts = texts
@@ -44,25 +44,25 @@ package struct SeedText: Sendable {
   private var isCompared = false
   private var template: TextTemplate?
 
-  /// A value in which the seed changes, and as many strings.
+  /// Creates a value in which the seed changes, and one string for each probe.
   package init(_ texts: TextTemplate.Probe...) { probes = [.number] + texts }
 
   /// Writes the value.
   ///
   /// - Parameters:
-  ///   - places: What changes.
+  ///   - slots: The values that change.
   ///   - group: The group of the image.
   ///   - writer: Receives the value.
-  ///   - body: Writes it, with `places` or with others.
+  ///   - body: Writes the value, with `slots` or with probes.
   package mutating func write(
-    _ places: Places, of group: Int, to writer: inout JSONWriter, _ body: (Places, inout JSONWriter) -> Void
+    _ slots: Slots, of group: Int, to writer: inout JSONWriter, _ body: (Slots, inout JSONWriter) -> Void
   ) {
     if group != self.group {
       // Comparing two more texts pays off only if more images of this group follow.
       self.group = group
       isCompared = false
       template = nil
-      body(places, &writer)
+      body(slots, &writer)
       return
     }
     if !isCompared {
@@ -70,27 +70,27 @@ package struct SeedText: Sendable {
       template = TextTemplate(written(\.one, body), written(\.two, body), probes)
     }
     guard let template else {
-      body(places, &writer)
+      body(slots, &writer)
       return
     }
     writer.raw { bytes in
       template.append(to: &bytes) { kind, bytes in
         if kind == 0 {
-          bytes.append(decimal: places.seed)
+          bytes.append(decimal: slots.seed)
         } else {
-          JSONString.appendContent(places.texts[kind - 1], to: &bytes)
+          JSONString.appendContent(slots.texts[kind - 1], to: &bytes)
         }
       }
     }
   }
 
-  /// The value with one side of each probe in its places.
+  /// The value with one side of each probe in its slots.
   private func written(
-    _ side: KeyPath<TextTemplate.Probe, String>, _ body: (Places, inout JSONWriter) -> Void
+    _ side: KeyPath<TextTemplate.Probe, String>, _ body: (Slots, inout JSONWriter) -> Void
   ) -> [UInt8] {
     let texts = probes.map { $0[keyPath: side] }
     var writer = JSONWriter()
-    body(Places(seed: Int64(texts[0]) ?? 0, texts: Array(texts[1...])), &writer)
+    body(Slots(seed: Int64(texts[0]) ?? 0, texts: Array(texts[1...])), &writer)
     return writer.bytes
   }
 }

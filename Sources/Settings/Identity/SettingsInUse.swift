@@ -7,7 +7,7 @@ public final class SettingsInUse: Sendable {
   /// The effective second pass; nil without one.
   let second: PassSettings?
 
-  /// Settings and ingredients of an image.
+  /// Creates the settings and ingredients of an image.
   public init(_ settings: ImageSettings, _ ingredients: JobIngredients) {
     self.settings = settings
     self.ingredients = ingredients
@@ -17,7 +17,7 @@ public final class SettingsInUse: Sendable {
   /// The second pass as requested; nil without one.
   var hires: HiresSettings? { settings.hires }
 
-  /// The effective second pass if it samples; nil without one, and with `denoising_strength: 0`.
+  /// The effective second pass if it samples; nil if there is none or `denoising_strength` is 0.
   var sampledAgain: PassSettings? { (hires?.denoisingStrength ?? 0) > 0 ? second : nil }
 
   /// The schedule of the second pass if it differs from the first pass's.
@@ -25,14 +25,14 @@ public final class SettingsInUse: Sendable {
     second.flatMap { $0.namedSchedule == settings.namedSchedule ? nil : $0.namedSchedule }
   }
 
-  /// The part of the second pass in which guidance applies, if it samples and differs from the first pass's.
+  /// The part of the second pass in which guidance applies; nil if the pass does not sample or has the same as the first pass.
   var ownSecondInterval: PassInterval? {
     sampledAgain.flatMap { $0.guidanceInterval == settings.guidanceInterval ? nil : $0.guidanceInterval }
   }
 
-  /// The `feature_forecast` of the second pass, if it samples and differs from the first pass's.
+  /// The `feature_forecast` of the second pass; nil if the pass does not sample or has the same as the first pass.
   var ownSecondForecast: Int? {
-    // What the first pass has counts for both, unless its sampler ignores it.
+    // The first pass's value is the value of both passes, unless its sampler ignores it.
     let inherited = settings.base.forecastMatters ? settings.featureForecast : 1
     return sampledAgain.flatMap { second in
       let own = second.forecastMatters ? second.featureForecast : 1

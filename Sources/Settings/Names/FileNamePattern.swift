@@ -2,11 +2,11 @@ import Foundation
 import Hashing
 import Text
 
-/// A pattern of image names: text with words in brackets, and slashes between folders. The words are the webui's, some of our own,
-/// every key of recipes, and every axis of the recipe.
+/// A pattern for the names of image files: text with words in brackets, and slashes between folders. The words are those of the
+/// webui, some of our own, every key of recipes, and every axis of the recipe.
 ///
-/// Source: the webui's `FilenameGenerator`: a word without a value takes the text before it along; words may be in any letter
-/// case and have arguments in angle brackets.
+/// Source: the webui's `FilenameGenerator`. If a word has no value, the text before it is left out too. Words may be in any
+/// letter case, and may have arguments in angle brackets.
 public struct FileNamePattern: Hashable, Sendable {
   /// A piece of a name.
   enum Part: Hashable, Sendable {
@@ -20,16 +20,16 @@ public struct FileNamePattern: Hashable, Sendable {
     public let message: String
   }
 
-  /// The pieces of each folder's name, and last of the file's.
+  /// The pieces of each folder's name, and of the file's name at the end.
   let components: [[Part]]
 
-  /// The most folders within each other.
+  /// The largest number of nested folders.
   public static let depthLimit = 8
 
   /// Reads a pattern.
   ///
-  /// - Parameter text: Such as `[date]/[model_name]/[seed]-[axes]`.
-  /// - Throws: What is wrong with it.
+  /// - Parameter text: For example `[date]/[model_name]/[seed]-[axes]`.
+  /// - Throws: `Complaint` if it is not a pattern.
   public init(_ text: String) throws(Complaint) {
     var components: [[Part]] = [[]]
     var literal = ""
@@ -56,7 +56,7 @@ public struct FileNamePattern: Hashable, Sendable {
     close()
     guard components.count <= Self.depthLimit + 1 else {
       throw Complaint(
-        message: "found \(components.count - 1) folders within each other, expected \(Self.depthLimit) at most")
+        message: "found \(components.count - 1) nested folders, expected at most \(Self.depthLimit)")
     }
     if let empty = components.firstIndex(where: \.isEmpty) {
       throw Complaint(
@@ -80,14 +80,14 @@ public struct FileNamePattern: Hashable, Sendable {
     return .word(word, arguments: arguments)
   }
 
-  /// Words of the webui without a meaning here.
+  /// Words of the webui that have no meaning here.
   private static let refused = [
     "styles": "styles are merged into the prompt; a named axis of styles is a word too",
     "prompt_no_styles": "styles are merged into the prompt; use [prompt]",
-    "batch_number": "every image is made for itself; use [number]",
-    "batch_size": "every image is made for itself",
-    "generation_number": "every image is made for itself; use [number]",
-    "user": "there is no user",
+    "batch_number": "images are not made in batches; use [number]",
+    "batch_size": "images are not made in batches",
+    "generation_number": "images are not made in batches; use [number]",
+    "user": "there are no users",
   ]
 
   /// The words that are neither keys nor axes.
@@ -97,7 +97,7 @@ public struct FileNamePattern: Hashable, Sendable {
     "hasprompt", "denoising", "vae_filename", "none", "image_hash", "number", "id", "axes",
   ]
 
-  /// The words of the pattern that have to be keys of recipes or axes.
+  /// The words of the pattern that must be keys of recipes or axes.
   public var otherWords: [String] {
     components.joined().compactMap { part in
       guard case .word(let name, _) = part, !Self.words.contains(name) else { return nil }
@@ -114,20 +114,20 @@ public struct FileNamePattern: Hashable, Sendable {
   }
 }
 
-/// An image, as names describe it.
+/// What names can contain about an image.
 public struct NamedImage {
   /// The job.
   public var job: Job
   /// Its identity.
   public var id: JobID
-  /// What it is made from.
+  /// What the image is made from.
   public var ingredients: JobIngredients
-  /// When the work on it began, in milliseconds since 1970; nil for an image that is not made yet.
+  /// When the work on it started, in milliseconds since 1970; nil if it has not been made yet.
   public var started: Int64?
-  /// The SHA-256 of its RGB bytes, in hexadecimal; nil for an image that is not made yet.
+  /// The SHA-256 of its RGB bytes, in hexadecimal; nil if it has not been made yet.
   public var pixels: String?
 
-  /// An image.
+  /// Creates an image.
   public init(job: Job, id: JobID, ingredients: JobIngredients, started: Int64? = nil, pixels: String? = nil) {
     (self.job, self.id, self.ingredients) = (job, id, ingredients)
     (self.started, self.pixels) = (started, pixels)
@@ -135,7 +135,7 @@ public struct NamedImage {
 }
 
 extension FileNamePattern {
-  /// The name of an image without its ending.
+  /// The name of an image without its extension.
   ///
   /// - Parameter image: The image.
   /// - Returns: A relative path of safe names; equal for equal images.
@@ -157,7 +157,7 @@ extension FileNamePattern {
     }.joined(separator: "/")
   }
 
-  /// What a word means; nil for one without a value, which takes the text before it along.
+  /// The value of a word; nil if it has none, and then the text before it is left out too.
   private func value(_ word: String, _ arguments: [String], _ image: NamedImage) -> String? {
     let settings = image.job.settings
     func length(_ usual: Int) -> Int { arguments.first.flatMap { Int($0) }.map { min(max($0, 1), 64) } ?? usual }
@@ -237,7 +237,7 @@ extension FileNamePattern {
   /// Whether a word is the key of a setting.
   public static func isKey(_ word: String) -> Bool { row(word) != nil }
 
-  /// The file's name of a path, without its ending.
+  /// The file name in a path, without its extension.
   private static func withoutEnding(_ name: String) -> String {
     let file = name.split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? name
     for ending in [".safetensors", ".ckpt", ".gguf", ".pt", ".pth"] where file.hasSuffix(ending) {
@@ -246,7 +246,7 @@ extension FileNamePattern {
     return file
   }
 
-  /// A time in Python's and C's form; the default is the webui's.
+  /// A time in the format language of Python and C; the default format is the webui's.
   private static func date(_ format: String?, _ started: Int64?, zone: String? = nil) -> String {
     var seconds = time_t((started ?? 0) / 1000)
     var fields = tm()
@@ -261,14 +261,14 @@ extension FileNamePattern {
     return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The first words of a prompt: what is between blanks and ASCII punctuation.
+  /// The first words of a prompt. Words are separated by blanks and ASCII punctuation.
   private static func words(of prompt: String, count: Int) -> String {
     let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
     let words = prompt.split { $0.isWhitespace || punctuation.contains($0) }
     return words.isEmpty ? "empty" : words.prefix(count).joined(separator: " ")
   }
 
-  /// Of each argument `text|other`, the text if the prompt has it in any letter case, else the other one.
+  /// For each argument `text|other`: `text` if the prompt contains it in any letter case, otherwise `other`.
   private static func found(_ arguments: [String], in prompt: String) -> String {
     let prompt = prompt.lowercased()
     return arguments.map { argument in
@@ -279,6 +279,6 @@ extension FileNamePattern {
     }.joined()
   }
 
-  /// A name as file systems compare it that know no letter case.
+  /// A name as file systems compare it that ignore letter case.
   package static func folded(_ name: String) -> String { SafeName.folded(name) }
 }

@@ -4,10 +4,10 @@ public struct ModelReference: Codable, Hashable, Sendable {
   public var name: String
   /// The absolute path of the file or folder; nil for the model inside the package.
   public var path: String?
-  /// How the model is sampled, as its file says.
+  /// How the model is sampled, found in its file.
   public var family: FamilyID
 
-  /// A model at this path.
+  /// Creates a model at this path.
   public init(name: String, path: String?, family: FamilyID = .stableDiffusion) {
     self.name = name
     self.path = path
@@ -16,12 +16,12 @@ public struct ModelReference: Codable, Hashable, Sendable {
 
   /// The model inside the package.
   public static let demo = ModelReference(name: "demo", path: nil)
-  /// As a VAE: the checkpoint's own, even if there is one beside it. The webui's name for it.
+  /// As a VAE: the checkpoint's own, even if there is one next to it. `None` is the webui's name for it.
   public static let ownVAE = ModelReference(name: "None", path: nil)
 }
 
 extension ModelReference {
-  /// Whether the file's name is that of a VAE: `ae`, `flux2-vae`, `flux2_ae`.
+  /// Whether the file name is that of a VAE: `ae`, `flux2-vae`, `flux2_ae`.
   public var isNamedLikeVAE: Bool {
     let stem = (name.split { $0 == "/" || $0 == "\\" }.last ?? "").lowercased()
     return stem.split { !($0.isLetter || $0.isNumber) }.contains { $0 == "ae" || $0.hasSuffix("vae") }
@@ -40,13 +40,13 @@ public enum NoiseSourceID: String, CaseIterable, Codable, Hashable, Sendable {
 public enum WeightPackingChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// Fast, unless `memory_limit` leaves no room.
   case auto
-  /// Fast.
+  /// For speed.
   case fast
-  /// The least memory.
+  /// For the least memory.
   case small
 }
 
-/// The precision that a recipe asks for.
+/// The precision that a recipe requests.
 public enum PrecisionChoice: String, CaseIterable, Codable, Hashable, Sendable {
   /// The fastest that keeps quality on this machine.
   case auto
@@ -115,9 +115,9 @@ public enum PromptTimelines: String, CaseIterable, Hashable, Sendable {
 
 /// The network that restores faces; the raw value is the webui's name.
 public enum FaceRestorationModel: String, CaseIterable, Codable, Hashable, Sendable {
-  /// Chooses among codes, guided by the face as it was.
+  /// Chooses codes from a codebook, guided by the original face.
   case codeFormer = "CodeFormer"
-  /// Draws the face again, with noise.
+  /// Draws the face again, with added noise.
   case gfpgan = "GFPGAN"
 }
 

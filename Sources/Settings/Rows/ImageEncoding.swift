@@ -1,18 +1,18 @@
-/// The formats that an image's file can have.
+/// The format of an image's file.
 public enum FileFormat: String, CaseIterable, Codable, Hashable, Sendable {
   case png
   case webp
   case jpeg
 }
 
-/// How an image's file is encoded. The identity of an image is that of its pixels before this.
+/// How an image's file is encoded. The id of an image depends on its pixels before this encoding.
 public enum ImageEncoding: Hashable, Sendable, CustomStringConvertible {
   case png
   case webp(quality: Int)
   case losslessWebP
   case jpeg(quality: Int)
 
-  /// Whether a file gives back the pixels that were encoded.
+  /// Whether decoding the file gives exactly the pixels that were encoded.
   public var isLossless: Bool {
     switch self {
     case .png, .losslessWebP: true
@@ -20,7 +20,7 @@ public enum ImageEncoding: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// How its files' names end, with the dot.
+  /// The extension of the file, with the dot.
   public var ending: String {
     switch self {
     case .png: ".png"
@@ -29,10 +29,10 @@ public enum ImageEncoding: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Every ending that a file can have.
+  /// All extensions that an image's file can have.
   public static let endings = [".png", ".webp", ".jpg"]
 
-  /// As journals and manifests write it: `png`, `webp 80`, `webp lossless`, `jpeg 80`.
+  /// The name in journals and manifests: `png`, `webp 80`, `webp lossless`, `jpeg 80`.
   public var description: String {
     switch self {
     case .png: "png"
@@ -57,7 +57,7 @@ public enum ImageEncoding: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ImageSettings {
-  /// How the image is kept: the encoding of its file, then those of further files; each once.
+  /// How the image is kept: the encoding of its file, then those of further files. Each encoding occurs once.
   public var encodings: [ImageEncoding] {
     if base.format == .png, base.otherFormats.isEmpty { return [.png] }
     var encodings: [ImageEncoding] = []
@@ -73,13 +73,13 @@ extension ImageSettings {
     return encodings
   }
 
-  /// Whether a setting that says how the image is kept differs from its default.
+  /// Whether any setting about the image's files differs from its default.
   public var hasOwnFiles: Bool {
     base.format != .png || !base.otherFormats.isEmpty || base.quality != 80 || base.webPLossless
       || !base.fileName.isEmpty
   }
 
-  /// Takes over how another image is kept.
+  /// Copies the settings about files from another image.
   public mutating func takeFiles(of other: ImageSettings) {
     (base.format, base.otherFormats) = (other.base.format, other.base.otherFormats)
     (base.quality, base.webPLossless) = (other.base.quality, other.base.webPLossless)

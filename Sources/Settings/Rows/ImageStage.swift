@@ -1,12 +1,12 @@
-/// The stages in which an image is made, in their order. A setting that takes effect at one does not change the stages before.
+/// The stages of making an image, in order. A setting that takes effect in one stage does not change the earlier ones.
 public enum ImageStage: Int, Comparable, Sendable {
   /// From the initial noise on.
   case firstPass
-  /// From a call of the network in the first pass on, which only the generator knows: edited prompts, a refiner.
+  /// From some call of the network in the first pass on, which only the generator knows: edited prompts, a refiner.
   case duringFirstPass
   /// After the first pass: enlarging and sampling again.
   case secondPass
-  /// From a call of the network in the second pass on, which only the generator knows.
+  /// From some call of the network in the second pass on, which only the generator knows.
   case duringSecondPass
   /// When the finished latent becomes an image, and afterwards.
   case decoding
@@ -16,10 +16,10 @@ public enum ImageStage: Int, Comparable, Sendable {
 }
 
 extension ImageSettings {
-  /// The settings without those that take effect later.
+  /// The settings, without those that take effect after a stage.
   ///
   /// - Parameter stage: The last stage that counts.
-  /// - Returns: The settings, with the defaults of those that take effect after it.
+  /// - Returns: The settings, in which those that take effect later have their defaults.
   public func upTo(_ stage: ImageStage) -> ImageSettings {
     var settings = self
     for row in Self.laterRows where row.stage(self) > stage { row.set(row.defaultValue, in: &settings) }
@@ -27,12 +27,12 @@ extension ImageSettings {
     return settings
   }
 
-  /// The rows that do not always take effect when their pass begins.
+  /// The rows of settings that may take effect after the start of their pass.
   private static let laterRows = SettingRow.all.filter(\.isLater)
 }
 
 extension JobIngredients {
-  /// The ingredients without those that are used later.
+  /// The ingredients, without those that are used after a stage.
   ///
   /// - Parameters:
   ///   - stage: The last stage that counts.

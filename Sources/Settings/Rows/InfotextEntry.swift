@@ -4,34 +4,34 @@ import JSON
 public struct InfotextEntry: Sendable {
   /// The key.
   public let key: String
-  /// Its position: keys are written in the order of these numbers, which follow the webui. From 1000 on are the keys
-  /// that the webui calls extra generation parameters.
+  /// The position: keys are written in the order of these numbers, as in the webui. The keys from 1000 on are those that the
+  /// webui calls extra generation parameters.
   package let position: Int
-  /// Other keys that are read as this one.
+  /// Other spellings of this key that are read.
   package let spellings: [String]
   /// How the value is read back.
   package let reading: Reading
-  /// Which outputs have the key.
+  /// Which outputs contain the key.
   package let readers: Readers
-  /// Computes what is written; nil to write the setting's value.
+  /// Computes the text; nil to write the setting's value.
   private let text: (@Sendable (SettingsInUse) -> JSONValue?)?
   private let condition: (@Sendable (SettingsInUse) -> Bool)?
 
   /// How a value is read back.
   package enum Reading: Sendable {
-    /// By the setting's kind.
+    /// According to the setting's kind.
     case byKind
     /// By `InfotextSettings`, together with other keys.
     case together
   }
 
-  /// Which outputs have a key.
+  /// Which outputs contain a key.
   package enum Readers: Sendable {
     /// The image's text and the `info` of a response.
     case all
     /// Only the image's text.
     case text
-    /// Only the `info`, where the webui keeps values that it turns into text later.
+    /// Only the `info`, where the webui stores values that it turns into text later.
     case info
   }
 
@@ -40,10 +40,10 @@ public struct InfotextEntry: Sendable {
   /// - Parameters:
   ///   - key: The webui's key if it has one.
   ///   - position: Its position among the keys.
-  ///   - spellings: Other keys that are read as this one.
-  ///   - reading: How it is read back.
-  ///   - readers: Which outputs have it.
-  ///   - condition: When it is written; by default, if the setting affects pixels and is not at its default.
+  ///   - spellings: Other spellings of this key that are read.
+  ///   - reading: How the value is read back.
+  ///   - readers: Which outputs contain the key.
+  ///   - condition: When the key is written; by default if the setting affects pixels and does not have its default value.
   /// - Returns: The entry.
   static func entry(
     _ key: String, at position: Int, spellings: [String] = [], reading: Reading = .byKind, for readers: Readers = .all,

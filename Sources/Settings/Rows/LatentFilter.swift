@@ -1,4 +1,4 @@
-/// How a latent is resized; the raw value is the webui's name of the upscaler.
+/// How a latent is resized; the raw value is the upscaler's name in the webui.
 public enum LatentFilter: String, CaseIterable, Codable, Hashable, Sendable {
   case bilinear = "Latent"
   case antialiasedBilinear = "Latent (antialiased)"

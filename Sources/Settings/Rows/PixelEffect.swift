@@ -5,38 +5,38 @@ extension JSONValue {
   func only(if condition: Bool) -> JSONValue? { condition ? .some(self) : Optional.none }
 }
 
-/// When a setting affects pixels, and what goes into an image's identity for it.
+/// When a setting affects pixels, and what an image's id contains for it.
 public struct PixelEffect: Sendable {
   /// Whether a change of the setting may change pixels.
   let applies: @Sendable (SettingsInUse) -> Bool
-  /// The member of the identity that holds the setting; nil if other members cover its effect.
+  /// The member of the identity for the setting; nil if other members cover its effect.
   let member: Member?
 
   /// A member of the identity, written while the effect applies.
   struct Member: Sendable {
-    /// Its name; nil for the setting's key.
+    /// The member's name; nil for the setting's key.
     var name: String?
-    /// What it holds; nil for the setting's value.
+    /// Computes the member's value; nil for the setting's value.
     var value: (@Sendable (SettingsInUse) -> JSONValue?)?
   }
 
-  /// It never affects an image.
+  /// Never affects an image.
   static let none = PixelEffect(applies: { _ in false }, member: nil)
 
-  /// It affects every image.
+  /// Affects every image.
   static let always = when { _ in true }
 
-  /// It affects the images for which this is true.
+  /// Affects the images for which the condition holds.
   static func when(_ applies: @escaping @Sendable (SettingsInUse) -> Bool) -> PixelEffect {
     PixelEffect(applies: applies, member: Member())
   }
 
-  /// It affects the images for which this is true in either pass.
+  /// Affects the images for which the condition holds in either pass.
   static func inAnyPass(_ applies: @escaping @Sendable (PassSettings) -> Bool) -> PixelEffect {
     when { $0.inAnyPass(applies) }
   }
 
-  /// It affects the images for which `value` is not nil; the value goes into the identity, under `name` if given.
+  /// Affects the images for which `value` is not nil. The identity contains the value, under `name` if that is given.
   static func computed(
     as name: String? = nil, _ value: @escaping @Sendable (SettingsInUse) -> JSONValue?
   ) -> PixelEffect {
@@ -44,7 +44,7 @@ public struct PixelEffect: Sendable {
       applies: { if case .some = value($0) { true } else { false } }, member: Member(name: name, value: value))
   }
 
-  /// It affects the images for which this is true, and other members of the identity are computed from it.
+  /// Affects the images for which the condition holds. The identity has no member for it; others are computed from it.
   static func through(_ applies: @escaping @Sendable (SettingsInUse) -> Bool) -> PixelEffect {
     PixelEffect(applies: applies, member: nil)
   }

@@ -1,17 +1,16 @@
 import JSON
 
-/// A name that the webui has and that recipes cannot set. It is rejected with a reason of its own instead of as an
-/// unknown key.
+/// A setting of the webui that recipes cannot set. It is rejected with a specific reason instead of as an unknown key.
 public struct RefusedSetting: Sendable {
   /// The field or option.
   public let name: String
   /// Why recipes cannot set it, and what to do instead.
   package let reason: String
-  /// Values that change nothing, in lower case; they are accepted.
+  /// Values that have no effect, in lower case; they are accepted.
   package let harmless: Set<String>
   /// How requests treat it; nil if requests have no such field.
   package let field: Field?
-  /// The axis of the webui's X/Y/Z plot that varies it.
+  /// The axis of the webui's X/Y/Z plot for this setting.
   package let plot: Plot?
 
   /// A field of requests.
@@ -46,7 +45,7 @@ public struct RefusedSetting: Sendable {
     }
   }
 
-  /// An axis of the webui's X/Y/Z plot that is refused.
+  /// An axis of the webui's X/Y/Z plot that is rejected.
   package struct Plot: Sendable {
     package var label: String
     package var reason: String
@@ -62,7 +61,7 @@ public struct RefusedSetting: Sendable {
     self.plot = plot
   }
 
-  /// The refused setting of this name, if any.
+  /// The refused setting with this name, if any.
   package static func named(_ name: String) -> RefusedSetting? { byName[name] }
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
@@ -89,7 +88,7 @@ public struct RefusedSetting: Sendable {
         kind: .object, a1111: [:], worker: [:], use: .refused,
         reason: "scripts and extensions cannot run, remove it")),
     RefusedSetting(
-      "override_settings", "write its options as keys of their own",
+      "override_settings", "write its options as separate keys",
       field: .init(kind: .object, a1111: nil, worker: [:], use: .read)),
     RefusedSetting(
       "override_settings_restore_afterwards", "settings never outlive their image, remove it", harmless: ["true"],

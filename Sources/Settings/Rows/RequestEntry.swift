@@ -1,8 +1,8 @@
 import JSON
 
-/// Where a request to `/sdapi/v1/txt2img` has a setting.
+/// How a request to `/sdapi/v1/txt2img` gives a setting.
 public struct RequestEntry: Sendable {
-  /// The defaults of a field of the setting's own; nil if there is no such field.
+  /// The defaults of the setting's own field; nil if there is no such field.
   package let field: Field?
   /// The option in `override_settings`; nil if there is none.
   package let option: String?
@@ -25,10 +25,10 @@ public struct RequestEntry: Sendable {
     self.option = option
   }
 
-  /// The setting is not in requests.
+  /// Requests cannot give the setting.
   package static let none = RequestEntry(field: nil, option: nil)
 
-  /// A field of the setting's own name, and an option if `option` names one.
+  /// A field with the setting's name, and an option if `option` names one.
   package static func field(_ a1111: JSONValue, worker: JSONValue?, option: String? = nil) -> RequestEntry {
     RequestEntry(field: Field(a1111: a1111, worker: worker), option: option)
   }

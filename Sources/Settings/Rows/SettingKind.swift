@@ -1,16 +1,16 @@
 /// The type of a setting or of another key of a recipe: how it is read, checked, described and written.
 public enum SettingKind: Hashable, Sendable {
-  /// Any scalar, taken as text; never split at commas.
+  /// Any scalar, read as text; never split at commas.
   case text
   /// A whole number.
   case integer(ClosedRange<Int64>, multipleOf: Int64)
-  /// A whole number from 0, or -1 to draw one.
+  /// A whole number from 0 on, or -1 for a random one.
   case seed
   /// A finite number.
   case number(ClosedRange<Double>)
   /// Two numbers from 0 to 1, ascending: a list of them, or text such as `0.2 to 0.8`.
   case interval
-  /// Such an interval, or null for the first pass's.
+  /// An interval, or null for the first pass's.
   case otherInterval
   /// A finite number, or null for the first pass's.
   case otherNumber(ClosedRange<Double>)
@@ -48,7 +48,7 @@ public enum SettingKind: Hashable, Sendable {
   case choices([String])
   /// True or false.
   case flag
-  /// Folders. No recipe names them: they are found when the recipe is read.
+  /// Folders. Recipes cannot set them: they are found when the recipe is read.
   case folders
 
   // MARK: Keys of the document
@@ -72,10 +72,10 @@ public enum SettingKind: Hashable, Sendable {
   /// Where to report a run: an address, or a mapping.
   case notices
 
-  /// Whether a scalar that gives an axis its values is split at commas.
+  /// Whether a scalar with the values of an axis is split at commas.
   package var splitsAtCommas: Bool { self != .text && self != .models && self != .layers }
 
-  /// Whether `...` continues a row of values.
+  /// Whether `...` continues a sequence of values.
   package var hasProgressions: Bool {
     switch self {
     case .integer, .seed, .number, .otherNumber, .limit: true
@@ -88,7 +88,7 @@ public enum SettingKind: Hashable, Sendable {
     }
   }
 
-  /// Whether a value of this kind is one that a setting can have, such as a number in the kind's range.
+  /// Whether a setting can have this value, such as a number in the kind's range.
   package func accepts(_ value: SettingValue) -> Bool {
     switch (self, value) {
     case (.integer(let range, let factor), .integer(let integer)): range.contains(integer) && integer % factor == 0
@@ -101,7 +101,7 @@ public enum SettingKind: Hashable, Sendable {
     }
   }
 
-  /// Whether a number has to be whole.
+  /// Whether a number must be whole.
   package var isWhole: Bool {
     switch self {
     case .integer, .seed: true
@@ -114,7 +114,7 @@ public enum SettingKind: Hashable, Sendable {
     }
   }
 
-  /// Whether null is a value.
+  /// Whether null is a valid value.
   package var takesNull: Bool {
     switch self {
     case .text, .otherSampler, .otherSchedule, .otherInterval, .otherNumber, .otherModel, .upscaler, .limit, .bytes,

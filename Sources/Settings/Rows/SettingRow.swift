@@ -1,18 +1,18 @@
 import JSON
 
-/// The one declaration of a setting of an image.
+/// The declaration of one setting of an image.
 ///
-/// A setting is declared once: as a property of `PassSettings` or `HiresSettings`, and as a row beside it. Recipes and their
-/// JSON Schema, requests, axes, the frozen plan and the manifest, infotext and its reader, an image's identity and the manual
-/// are derived from the row.
+/// A setting is declared once: as a property of `PassSettings` or `HiresSettings`, and as a row next to it. Everything else is
+/// derived from the row: recipes and their JSON Schema, requests, axes, the frozen plan, the manifest, infotexts and their
+/// parser, an image's id, and the manual.
 public final class SettingRow: Sendable {
-  /// The key in recipes, plans and manifests: the webui's own name if it has one.
+  /// The key in recipes, plans and manifests: the webui's name if it has one.
   public let key: String
   /// Other names of the key.
   public let aliases: [String]
   /// How a value is read, checked, described and written.
   public let kind: SettingKind
-  /// One sentence for schema and manual.
+  /// One sentence for the schema and the manual.
   public let summary: String
   /// Which pass the setting belongs to.
   public let pass: Pass
@@ -75,7 +75,7 @@ public final class SettingRow: Sendable {
   public enum Pass: Hashable, Sendable {
     /// Both, unless a row of the second pass overrides it.
     case every
-    /// The second only.
+    /// Only the second pass.
     case second
   }
 
@@ -83,36 +83,36 @@ public final class SettingRow: Sendable {
   public enum IngredientsUse: Hashable, Sendable {
     case never
     case always
-    /// Only if prompts may name LoRAs or embeddings, because it then affects which of them are used.
+    /// Only if prompts may name LoRAs or embeddings, because the setting then affects which of them are used.
     case ofPrompts
-    /// Only under a `memory_limit`.
+    /// Only if there is a `memory_limit`.
     case ofMemory
   }
 
-  /// The setting's value; for a setting of a missing second pass, its default.
+  /// The setting's value. For a setting of the second pass, the default if there is no second pass.
   public func value(of settings: ImageSettings) -> SettingValue { read(settings) }
 
-  /// Sets the setting; does nothing if it belongs to a missing second pass.
+  /// Sets the setting. Has no effect on a setting of the second pass if there is no second pass.
   ///
-  /// - Returns: False for a value of the wrong kind.
+  /// - Returns: False if the value has the wrong kind.
   @discardableResult
   public func set(_ value: SettingValue, in settings: inout ImageSettings) -> Bool { write(value, &settings) }
 
   /// Whether recipes can set it.
   public var isRecipeKey: Bool { kind != .folders && !isDerived }
 
-  /// Whether only our recipes have the key: the webui has no field or option of this name.
+  /// Whether only our recipes have the key: the webui has no field or option with this name.
   public var isOurs: Bool { request.field == nil && request.option != key }
 
-  /// The settings that say how an image is kept, not what it shows.
+  /// The settings about an image's files, which do not change what it shows.
   public static let ofFiles = ["format", "also", "quality", "webp_lossless", "file_name"].compactMap { named($0) }
 
-  /// From which stage on the setting affects an image with these settings.
+  /// The stage from which the setting affects an image with these settings.
   public func stage(_ settings: ImageSettings) -> ImageStage {
     laterStage?(settings) ?? (pass == .second ? .secondPass : .firstPass)
   }
 
-  /// Whether it does not always take effect when its pass begins: the first, or the second for a setting of its own.
+  /// Whether the setting may take effect after the start of its pass.
   var isLater: Bool { laterStage != nil }
 
   /// Whether the setting affects the pixels of an image.
@@ -123,8 +123,8 @@ public final class SettingRow: Sendable {
 protocol SettingsPart: Sendable {
   /// Which pass the part belongs to.
   static var pass: SettingRow.Pass { get }
-  /// Reads a property of the part; its default if the image has no such part. Plans of a million jobs read every row, so this
-  /// must not copy the part.
+  /// Reads a property of the part; its default if the image has no such part. It must not copy the part, because plans of a
+  /// million jobs read every row.
   static func reader<Value: SettingRepresentable>(
     of path: WritableKeyPath<Self, Value> & Sendable
   ) -> @Sendable (ImageSettings) -> SettingValue
@@ -133,7 +133,7 @@ protocol SettingsPart: Sendable {
 }
 
 extension SettingsPart {
-  /// A row for a property whose type says how its value is held.
+  /// A row for a property; its type says how the value is represented.
   static func row<Value: SettingRepresentable>(
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
     _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
@@ -153,7 +153,7 @@ extension SettingsPart {
       })
   }
 
-  /// A row for a choice, whose names are those of the property's type.
+  /// A row for a choice between the names of the property's type.
   static func row<Choice: SettingChoice>(
     _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
     effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none, plot: [String] = [],
@@ -166,21 +166,21 @@ extension SettingsPart {
   }
 }
 
-/// Lets a table of rows be written one below the other.
+/// Allows a table of rows to be written one below the other.
 @resultBuilder enum RowTable {
   static func buildPartialBlock(first: SettingRow) -> [SettingRow] { [first] }
   static func buildPartialBlock(accumulated: [SettingRow], next: SettingRow) -> [SettingRow] { accumulated + [next] }
 }
 
 extension SettingRow {
-  /// Every setting: those of each pass, then those of the second pass alone, in the order of plan and manual.
+  /// All settings: those of every pass, then those of the second pass only, in the order of plan and manual.
   public static let all: [SettingRow] = ofEveryPass + ofSecondPass
 
-  /// The rows of every pass, and those of the second pass alone.
+  /// The rows of every pass, then those of the second pass only.
   static let ofEveryPass = PassSettings.rows
   static let ofSecondPass = HiresSettings.rows
 
-  /// The row of this key; nil if there is none.
+  /// The row with this key; nil if there is none.
   public static func named(_ key: String) -> SettingRow? { byKey[key] }
 
   private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })

@@ -5,7 +5,7 @@ public enum SettingValue: Hashable, Sendable {
   case number(Double)
   case interval(PassInterval)
   case layers(LayerList)
-  /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") carries.
+  /// A sampler, and the schedule that an old combined name ("DPM++ SDE Karras") includes.
   case sampler(SamplerID, ScheduleID?)
   case schedule(ScheduleID)
   case model(ModelReference)
@@ -19,10 +19,10 @@ public enum SettingValue: Hashable, Sendable {
   case flag(Bool)
   /// Absolute paths.
   case folders([String])
-  /// No VAE, no limit, or the same as in the first pass.
+  /// No VAE, no limit, or the first pass's value.
   case null
 
-  /// Whether the resolved value satisfies this requested value.
+  /// Whether the resolved value is what this requested value means.
   package func matches(_ resolved: SettingValue) -> Bool {
     switch (self, resolved) {
     case (.sampler(let sampler, let schedule), .sampler(let found, let foundSchedule)):
@@ -38,7 +38,7 @@ public enum SettingValue: Hashable, Sendable {
 
 /// A type that a setting can have.
 ///
-/// `init?` returns nil for a value of the wrong kind, which readers that check kinds never pass.
+/// `init?` returns nil for a value of the wrong kind. Readers check kinds first, so they never see nil.
 protocol SettingRepresentable: Sendable {
   init?(_ value: SettingValue)
   var settingValue: SettingValue { get }
@@ -124,7 +124,7 @@ extension UpscalerReference: SettingRepresentable {
   var settingValue: SettingValue { .upscaler(self) }
 }
 
-/// A type that a setting can have several of.
+/// A type of which a setting can have several values.
 protocol SettingListElement: Sendable {
   static func list(_ value: SettingValue) -> [Self]?
   static func settingValue(_ list: [Self]) -> SettingValue
@@ -138,7 +138,7 @@ extension String: SettingListElement {
 }
 
 extension ModelReference: SettingListElement {
-  /// Null is no model.
+  /// Null means no models.
   static func list(_ value: SettingValue) -> [ModelReference]? {
     switch value {
     case .models(let models): models
@@ -172,7 +172,7 @@ extension Optional: SettingRepresentable where Wrapped: SettingRepresentable {
 }
 
 extension FileFormat: SettingListElement {
-  /// Null is no format.
+  /// Null means no formats.
   static func list(_ value: SettingValue) -> [FileFormat]? {
     switch value {
     case .choices(let names):
@@ -185,7 +185,7 @@ extension FileFormat: SettingListElement {
   static func settingValue(_ list: [FileFormat]) -> SettingValue { .choices(list.map(\.rawValue)) }
 }
 
-/// A setting that is one of a few names.
+/// A setting with a few named values.
 protocol SettingChoice: SettingRepresentable, CaseIterable, RawRepresentable<String> {}
 
 extension SettingChoice {

@@ -1,11 +1,11 @@
 /// An upscaler as the recipe names it, and where it was found.
 public struct UpscalerReference: Codable, Hashable, Sendable {
-  /// The name in the recipe: the webui's name of a filter, or a network's file.
+  /// The name in the recipe: a filter's name in the webui, or a network's file.
   public var name: String
   /// The absolute path of a network's file; nil for filters.
   public var path: String?
 
-  /// An upscaler of this name.
+  /// Creates an upscaler with this name.
   public init(name: String, path: String? = nil) {
     self.name = name
     self.path = path
@@ -24,7 +24,7 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
     case network
   }
 
-  /// Its kind.
+  /// The kind of the upscaler.
   public var kind: Kind {
     if path == nil {
       if let filter = LatentFilter(rawValue: name) { return .latent(filter) }
@@ -33,13 +33,13 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
     return .network
   }
 
-  /// The filter, if it is one that enlarges latents.
+  /// The filter, if the upscaler is a filter for latents.
   public var latentFilter: LatentFilter? { if case .latent(let filter) = kind { filter } else { nil } }
 
   /// Whether the decoded image is enlarged and then encoded again.
   public var enlargesImages: Bool { latentFilter == nil }
 
-  /// Its name in infotexts and messages, as in the webui: a file's name without folders and extension.
+  /// The name in infotexts and messages, as in the webui: a file's name without folders and extension.
   public var title: String {
     guard kind == .network else { return name }
     let file = name.split(separator: "/").last.map(String.init) ?? name
@@ -52,7 +52,7 @@ public struct UpscalerReference: Codable, Hashable, Sendable {
   private static let endings = [".pth", ".safetensors", ".pt", ".ckpt", ".bin", ".gguf"]
 }
 
-/// How a decoded image is resized without a network; the raw value is the webui's name of the upscaler.
+/// How a decoded image is resized without a network; the raw value is the upscaler's name in the webui.
 public enum PixelFilter: String, CaseIterable, Codable, Hashable, Sendable {
   /// Lanczos, directly to the size.
   case none = "None"

@@ -23,7 +23,7 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   case erSDE = "ER SDE"
   case resMultistep = "Res Multistep"
 
-  /// What settings, schedules and guidance need to know about the sampler, spelled out for each.
+  /// What settings, schedules and guidance need to know about the sampler, listed for each.
   public var traits: SamplerTraits {
     switch self {
     case .dpmPP2M:
@@ -108,7 +108,7 @@ public enum SamplerID: String, CaseIterable, Codable, Hashable, Sendable {
   /// Karras", "k_dpmpp_sde_ka").
   ///
   /// - Parameter name: The name in a recipe or a request.
-  /// - Returns: Nil if neither the whole name nor the name without a schedule's suffix is known.
+  /// - Returns: The sampler, and the schedule that the name contains; nil if the name is unknown.
   public static func resolve(_ name: String) -> (sampler: SamplerID, schedule: ScheduleID?)? {
     let wanted = name.lowercased()
     if let sampler = allCases.first(where: { $0.rawValue.lowercased() == wanted }) { return (sampler, nil) }

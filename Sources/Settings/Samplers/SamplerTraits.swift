@@ -8,7 +8,7 @@ public struct SamplerTraits: Hashable, Sendable {
 
   /// Where a sampler's noise comes from, apart from the initial noise.
   public enum Noise: Hashable, Sendable {
-    /// It adds none.
+    /// The sampler adds none.
     case none
     /// `s_churn` controls it, as in Karras et al. (2022); none by default.
     case churn
@@ -24,34 +24,34 @@ public struct SamplerTraits: Hashable, Sendable {
     case everyStep
   }
 
-  /// Traits that a sampler may have.
+  /// Flags of a sampler.
   public struct Flags: OptionSet, Hashable, Sendable {
-    /// One bit for each trait.
+    /// One bit for each flag.
     public let rawValue: Int
 
-    /// The traits of these bits.
+    /// Creates flags from their bits.
     public init(rawValue: Int) { self.rawValue = rawValue }
 
     /// It reads `s_noise`.
     public static let readsNoiseScale = Flags(rawValue: 1 << 0)
-    /// Its schedule is made one value longer, and the second-to-last value removed.
+    /// The schedule is made one value longer, and its second-to-last value is removed.
     public static let discardsPenultimateSigma = Flags(rawValue: 1 << 1)
     /// It steps through training timesteps and has no schedule of sigmas.
     public static let usesTimesteps = Flags(rawValue: 1 << 2)
-    /// It rounds to whole timesteps by itself.
+    /// It rounds to whole timesteps itself.
     public static let quantizesTimesteps = Flags(rawValue: 1 << 3)
-    /// It also reads the network's unconditional output. The webui divides its `cfg_scale` by 12.5, so that the common
-    /// range of values still works.
+    /// It also uses the network's unconditional output. The webui divides its `cfg_scale` by 12.5, so that the common range of
+    /// values still works.
     public static let readsUnconditional = Flags(rawValue: 1 << 4)
     /// It reads the options `uni_pc_*`.
     public static let readsUniPCOptions = Flags(rawValue: 1 << 5)
-    /// It chooses the noise levels at which it calls the model by itself.
+    /// It chooses the noise levels for its calls of the model itself.
     public static let choosesNoiseLevels = Flags(rawValue: 1 << 6)
-    /// It is right for models that are trained by flow matching, as it is or in a form of its own.
+    /// It is correct for models that were trained by flow matching, either as it is or in a variant.
     public static let runsInFlow = Flags(rawValue: 1 << 7)
   }
 
-  /// Other names in the webui's API; before 1.9, aliases with a schedule ended in `_ka` or `_exp`.
+  /// Other names in the webui's API. Before 1.9, aliases with a schedule ended in `_ka` or `_exp`.
   public let aliases: [String]
   /// The schedule that `automatic` means (webui 1.10); `automatic` if the sampler has no default of its own.
   public let schedule: ScheduleID
@@ -59,7 +59,7 @@ public struct SamplerTraits: Hashable, Sendable {
   public let calls: CallsPerStep
   /// Where its noise comes from.
   public let noise: Noise
-  /// Its other traits.
+  /// Its flags.
   public let flags: Flags
 
   init(aliases: [String], schedule: ScheduleID, calls: CallsPerStep, noise: Noise, flags: Flags) {
@@ -84,13 +84,13 @@ extension SamplerID {
   /// Whether the sampler calls the model at the schedule's sigmas and between them, step by step.
   public var stepsThroughSigmas: Bool { !usesTimesteps && !traits.flags.contains(.choosesNoiseLevels) }
 
-  /// Whether the sampler is right for models that are trained by flow matching.
+  /// Whether the sampler is correct for models that were trained by flow matching.
   public var runsInFlow: Bool { traits.flags.contains(.runsInFlow) }
 
-  /// Whether the sampler also reads the network's unconditional output.
+  /// Whether the sampler also uses the network's unconditional output.
   public var readsUnconditional: Bool { traits.flags.contains(.readsUnconditional) }
 
-  /// The factor on `cfg_scale`.
+  /// The factor that `cfg_scale` is multiplied by.
   public var guidanceFactor: Double { readsUnconditional ? 1 / 12.5 : 1 }
 
   /// Whether the sampler calls the model twice a step.

@@ -12,7 +12,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
   case normal
   case ddim
   case beta
-  /// FLUX.2's own: even steps through a curve whose shift follows from the image's size and the number of steps.
+  /// FLUX.2's own schedule: even steps along a curve whose shift depends on the image's size and the number of steps.
   case flux2
 
   /// The webui's name, which infotexts use.
@@ -34,7 +34,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// All names that users may write; letter case does not matter.
+  /// All names that users may write, in any letter case.
   public var spellings: [String] { self == .sgmUniform ? [label, rawValue, "SGMUniform"] : [label, rawValue] }
 
   /// Whether the schedule runs between `sigma_min` and `sigma_max`.
@@ -45,7 +45,7 @@ public enum ScheduleID: String, CaseIterable, Codable, Hashable, Sendable {
     }
   }
 
-  /// The exponent that the schedule uses by default; nil if it has none.
+  /// The exponent that the schedule uses by default; nil if it uses none.
   public var ownRho: Double? {
     switch self {
     case .karras: 7

@@ -2,18 +2,18 @@ import Hashing
 import Foundation
 import Text
 
-/// A cache of file digests by path, size and time of modification, because a model takes seconds to read.
+/// A cache of file digests by path, size and time of modification, because reading a model takes seconds.
 ///
-/// Each file has an entry of its own in `$XDG_CACHE_HOME/sdbatch/digests` (`~/.cache/sdbatch/digests` by default), which
-/// is replaced as a whole, so processes cannot disturb each other. An entry is ignored if it cannot be read or does not
-/// match the file's current state. Failing to write one is not an error.
+/// Each file has a separate entry in `$XDG_CACHE_HOME/sdbatch/digests` (`~/.cache/sdbatch/digests` by default). An entry is
+/// replaced as a whole, so processes cannot disturb each other. An entry is ignored if it cannot be read or does not match the
+/// file's current state. A failure to write one is not an error.
 public struct DigestCache: Sendable {
-  /// The folder with the entries; if nil, every digest is computed.
+  /// The folder with the entries; nil to compute every digest.
   let folder: String?
   /// The user's cache folder for this program; nil if the environment names none.
   package let cacheFolder: String?
 
-  /// The cache of the user whose environment variables these are.
+  /// Creates the cache of the user with these environment variables.
   public init(environment: [String: String]) {
     // The XDG specification says to ignore paths that are not absolute.
     let caches = [environment["XDG_CACHE_HOME"], environment["HOME"].map { $0 + "/.cache" }]
@@ -31,8 +31,8 @@ public struct DigestCache: Sendable {
 
   /// The webui's hash of a file of the LoRA family, which `Lora hashes` shows.
   ///
-  /// It is the hash that the training program stored in the metadata. Without one, it is the digest of the bytes after a
-  /// safetensors file's header, which does not change if the metadata are edited.
+  /// It is the hash that the training program stored in the metadata. If there is none, it is the digest of the bytes after a
+  /// safetensors file's header, which does not change when the metadata are edited.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -57,8 +57,8 @@ public struct DigestCache: Sendable {
     var states: [Entry] = []
     let started = Self.now
     let digest = try FileDigest.sha256(of: extent, at: path) { states.append(Entry(path: name, $0)) }
-    // A file that changes twice within a clock tick keeps its time, so do not cache a file that young, or one that changed
-    // while it was read.
+    // A file that changes twice within a clock tick keeps its time. So do not cache a file that is that new, or one that
+    // changed while it was read.
     if states.count == 2, states[0] == states[1], states[0].nanoseconds < started - 50_000_000 {
       Self.store(entryPath, in: folder, states[0].text(digest: digest))
     }
@@ -83,7 +83,7 @@ public struct DigestCache: Sendable {
   private struct Entry: Equatable {
     var path: String
     var size: Int
-    /// The time of modification, since 1970.
+    /// The time of modification, in nanoseconds since 1970.
     var nanoseconds: Int
 
     init(path: String, _ status: stat) {
@@ -125,14 +125,14 @@ public struct DigestCache: Sendable {
       unlink(temporary)
       return
     }
-    // Only sometimes, because listing the folder takes time.
+    // Do this only sometimes, because listing the folder takes time.
     if UInt8.random(in: 0...255) == 0 { prune(folder) }
   }
 
-  /// More than anyone has models. Without a limit, entries of deleted files would accumulate over the years.
+  /// The limit of entries, more than the number of models anyone has. Without it, entries of deleted files would accumulate.
   static let entryLimit = 4096
 
-  /// If there are too many entries, removes the oldest ones; digests that are needed again are computed again.
+  /// Removes the oldest entries if there are too many. Digests that are needed again are computed again.
   static func prune(_ folder: String) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     guard names.count > entryLimit else { return }

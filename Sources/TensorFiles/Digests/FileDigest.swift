@@ -27,14 +27,14 @@ public enum FileDigest {
     case safetensorsData = "safetensors data"
   }
 
-  /// The digest of the file at `path`; `status` is called with the file's status before and after reading.
+  /// The digest of the file at `path`. Calls `status` with the file's status before and after reading.
   static func sha256(of extent: Extent, at path: String, status: (stat) -> Void) throws(TensorFileError) -> String {
     let (descriptor, _) = try ByteFile.open(path)
     defer { close(descriptor) }
     var now = stat()
     if fstat(descriptor, &now) == 0 { status(now) }
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL)
-    // In large pieces; the whole file would not fit into memory.
+    // Read in large pieces, because the whole file would not fit into memory.
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
     defer { buffer.deallocate() }
     if extent == .safetensorsData {

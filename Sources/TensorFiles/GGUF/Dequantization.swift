@@ -1,8 +1,8 @@
-/// Decoding of quantised blocks to Float32, bit for bit as ggml's reference functions do it.
+/// Decodes quantised blocks to Float32, with the same bits as ggml's reference functions.
 ///
 /// Source: the `dequantize_row_*` functions of ggml's `ggml-quants.c`, and their counterparts in the Python package `gguf`.
 enum Dequantization {
-  /// Converts one block; `destination` has room for its elements.
+  /// Converts one block; `destination` must have room for its elements.
   typealias Block = (_ block: UnsafeRawPointer, _ destination: UnsafeMutablePointer<Float>) -> Void
 
   // MARK: Blocks of 32 elements, whose low and high halves share bytes
@@ -52,7 +52,7 @@ enum Dequantization {
     for i in 0..<32 { destination[i] = Float(signedByte(block, 2 + i)) * scale }
   }
 
-  // MARK: Blocks of 256 elements, whose parts have scales of their own
+  // MARK: Blocks of 256 elements, whose parts have their own scales
 
   static func q2_K(_ block: UnsafeRawPointer, _ destination: UnsafeMutablePointer<Float>) {
     let scale = half(block + 80)

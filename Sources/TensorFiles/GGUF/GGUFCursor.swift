@@ -7,7 +7,7 @@ enum GGUFValue {
   case float(Double)
   case bool(Bool)
   case string(String)
-  /// A list, of which only the length is kept.
+  /// A list; only its length is kept.
   case array(count: Int)
 }
 
@@ -31,17 +31,17 @@ extension GGUFValue: CustomStringConvertible {
   }
 }
 
-/// Reads a GGUF file's header from front to back; every length is checked against the bytes that are left.
+/// Reads a GGUF file's header from front to back. Every length is checked against the remaining bytes.
 struct GGUFCursor {
   private let file: ByteFile
-  /// A part of the file, which begins at `windowStart`.
+  /// A part of the file, which starts at `windowStart`.
   private var window: [UInt8] = []
   private var windowStart = 0
   /// Bytes read so far.
   private(set) var at = 0
   private var elementCount = 0
 
-  /// The limit of elements of all lists in the metadata together; language models have about half a million.
+  /// The limit of elements in all lists of the metadata together; language models have about half a million.
   private static let elementLimit = 4_000_000
   private static let depthLimit = 8
   private static let textLimit = 1 << 20
@@ -51,7 +51,7 @@ struct GGUFCursor {
     self.file = file
   }
 
-  /// Calls `body` with the next `count` bytes, which the file has.
+  /// Calls `body` with the next `count` bytes; the file must have them.
   private mutating func withBytes<Result>(
     _ count: Int, _ body: (UnsafeRawBufferPointer) -> Result
   ) throws(GGUFError) -> Result {
@@ -76,7 +76,7 @@ struct GGUFCursor {
     return Number(littleEndian: number)
   }
 
-  /// The number of items that follow, each of at least `size` bytes; there must be room for them.
+  /// Reads a number of items, each of at least `size` bytes; the file must have room for them.
   mutating func count(ofAtLeast size: Int, _ items: String) throws(GGUFError) -> Int {
     let number = try number(UInt64.self)
     guard let count = Int(exactly: number), count <= (file.count - at) / size else {
@@ -85,7 +85,7 @@ struct GGUFCursor {
     return count
   }
 
-  /// A text of at most `limit` bytes.
+  /// Reads a text of at most `limit` bytes.
   mutating func string(limit: Int) throws(GGUFError) -> String {
     let number = try number(UInt64.self)
     guard number <= UInt64(file.count - at) else {
@@ -102,7 +102,7 @@ struct GGUFCursor {
     return text
   }
 
-  /// The type and the value of `key`.
+  /// Reads the type and the value of `key`.
   mutating func value(_ key: String) throws(GGUFError) -> GGUFValue {
     try value(type: try number(UInt32.self), key: key, depth: 0)
   }
@@ -126,7 +126,7 @@ struct GGUFCursor {
     }
   }
 
-  /// The texts or whole numbers of a list; nil for a value that is no such list, which is skipped.
+  /// Reads a list of texts or whole numbers; skips other values and returns nil.
   mutating func list(_ key: String) throws(GGUFError) -> GGUFList? {
     let type = try number(UInt32.self)
     guard type == 9 else {
@@ -175,7 +175,7 @@ struct GGUFCursor {
       at += count * size
       return .array(count: count)
     }
-    // A text begins with its length, a list with its type and length.
+    // A text starts with its length, a list with its type and length.
     let count = try count(ofAtLeast: type == 8 ? 8 : 12, "elements of '\(key.abridged)'")
     elementCount += count
     guard elementCount <= Self.elementLimit else {

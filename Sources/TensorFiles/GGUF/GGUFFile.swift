@@ -13,10 +13,10 @@ struct GGUFFile {
   private static let dimensionLimit = 8
   private static let defaultAlignment = 32
 
-  /// Whether a file that begins like this is a GGUF file.
+  /// Whether a file that starts like this is a GGUF file.
   static func isLikely(_ bytes: [UInt8]) -> Bool { bytes.starts(with: "GGUF".utf8) }
 
-  /// Reads the header of a file, and checks that every tensor is inside the file and none overlap.
+  /// Reads the header of a file. Checks that every tensor is inside the file and that none overlap.
   ///
   /// Throws `TensorFileError.damaged`.
   init(_ file: ByteFile) throws(TensorFileError) {
@@ -46,7 +46,7 @@ struct GGUFFile {
     guard version == 2 || version == 3 else {
       throw GGUFError("it has the version \(version) of GGUF, expected 2 or 3")
     }
-    // A tensor takes at least a name's length, dimensions, type and offset; a value a name's length, a type and a byte.
+    // A tensor has at least a name's length, dimensions, a type and an offset; a value has a name's length, a type and a byte.
     let tensorCount = try cursor.count(ofAtLeast: 24, "tensors")
     let valueCount = try cursor.count(ofAtLeast: 13, "values")
 
@@ -67,7 +67,7 @@ struct GGUFFile {
 
     var entries: [Entry] = []
     for _ in 0..<tensorCount { entries.append(try Self.entry(&cursor)) }
-    // The data begins at the next multiple of the alignment; a file without tensors may end before it.
+    // The data start at the next multiple of the alignment; a file without tensors may end before it.
     let dataStart = (cursor.at + alignment - 1) / alignment * alignment
     var covered = 0
     for entry in entries.sorted(by: { ($0.offset, $0.byteCount) < ($1.offset, $1.byteCount) }) {

@@ -1,10 +1,10 @@
 import Text
 
-/// The vocabulary that a language model's GGUF file has in its metadata.
+/// The vocabulary in the metadata of a language model's GGUF file.
 public struct GGUFVocabulary: Sendable {
   /// The kind of tokenizer: `gpt2` for byte-level byte-pair encoding.
   public private(set) var model = ""
-  /// How text is split first, such as `qwen2`.
+  /// How text is first split, such as `qwen2`.
   public private(set) var split = ""
   /// The tokens by id.
   public private(set) var tokens: [String] = []

@@ -1,7 +1,6 @@
 import Text
 
-/// Reads the operands of a pickle's instructions from front to back, and checks every length against the bytes that are
-/// left.
+/// Reads the operands of a pickle's instructions from front to back. Every length is checked against the remaining bytes.
 struct PickleCursor {
   private static let stringLimit = 1 << 20
   private static let longLimit = 1 << 10
@@ -35,7 +34,7 @@ struct PickleCursor {
     return Number(littleEndian: number)
   }
 
-  /// A length, which must not reach beyond the pickle's end.
+  /// Reads a length, which must not reach beyond the pickle's end.
   mutating func count<Number: FixedWidthInteger>(_: Number.Type) throws(PickleError) -> Int {
     let number = try number(Number.self)
     guard let count = Int(exactly: number), count <= bytes.count - at else {
@@ -71,7 +70,7 @@ struct PickleCursor {
     return String(decoding: text.last == 0x0D ? text.dropLast() : text, as: UTF8.self)
   }
 
-  /// A line with a text in quotes.
+  /// Reads a line with a text in quotes.
   mutating func quoted() throws(PickleError) -> String {
     let text = try line()
     guard text.count >= 2, let quote = text.first, quote == text.last, quote == "'" || quote == "\"" else {
@@ -80,7 +79,7 @@ struct PickleCursor {
     return String(text.dropFirst().dropLast())
   }
 
-  /// A line with an integer, or with a truth value as protocol 0 writes it.
+  /// Reads a line with an integer, or with a truth value as protocol 0 writes it.
   mutating func decimal(_ opcode: PickleOpcode) throws(PickleError) -> PickleValue {
     let text = try line()
     if opcode == .int, text == "00" || text == "01" { return .bool(text == "01") }
@@ -90,7 +89,7 @@ struct PickleCursor {
     return .integer(number)
   }
 
-  /// An integer in two's complement, little-endian.
+  /// Reads an integer in two's complement, little-endian.
   mutating func long(_ count: Int) throws(PickleError) -> PickleValue {
     guard count <= Self.longLimit else {
       throw .refused("its pickle has an integer of \(count) bytes at byte \(base + at), far more than a model's")

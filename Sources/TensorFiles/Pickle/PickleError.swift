@@ -5,12 +5,12 @@ enum PickleError: Error {
   /// It is well-formed, but asks for something that no model needs.
   case refused(String)
 
-  /// It is intact, but of a kind that is not read.
+  /// It is intact, but of an unsupported kind.
   case unsupported(found: String, advice: String)
   /// The file's bytes cannot be read.
   case file(TensorFileError)
 
-  /// Evaluates `read` and wraps the error of a file in `.file`.
+  /// Evaluates `read`, and wraps errors of the file in `.file`.
   static func wrapping<Value>(
     _ read: @autoclosure () throws(TensorFileError) -> Value
   ) throws(PickleError) -> Value {

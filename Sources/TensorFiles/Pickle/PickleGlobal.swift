@@ -1,6 +1,6 @@
 /// What a pickle may import: an explicit list. Everything else is refused by name.
 ///
-/// Nothing is ever imported or called: each name has a fixed meaning in the reader. What a model file has besides its tensors
+/// Nothing is ever imported or called: each name has a fixed meaning in the reader. Everything besides tensors in a model file
 /// (numpy's numbers, callbacks and settings of PyTorch Lightning) is kept as an object without meaning.
 enum PickleGlobal: Hashable {
   /// `torch._utils._rebuild_tensor_v2` and its relatives: a view of a storage.
@@ -13,13 +13,13 @@ enum PickleGlobal: Hashable {
   case rebuildFromType
   /// The class of a storage with its element type; nil for untyped bytes.
   case storage(StoredElementType?)
-  /// A `torch.dtype`; nil for types that are not weights.
+  /// A `torch.dtype`; nil for types that weights do not have.
   case elementType(StoredElementType?)
   /// A dictionary: `OrderedDict` and others.
   case dictionary
   /// A list, tuple or set.
   case sequence
-  /// A class or function that is accepted but has no meaning here: it may be named, created and filled.
+  /// A class or function that is accepted but ignored: it may be named, created and filled.
   case inert
 
   /// The meaning of `module.name`; nil for names that are not on the list.

@@ -1,8 +1,8 @@
 import Text
 
-/// The tensors of a pickle by their dotted names, and the texts and numbers besides them.
+/// The tensors of a pickle by their dotted names, and its other texts and numbers.
 ///
-/// If there is a `state_dict`, only its tensors are read, as the webui does; the other data of the training are ignored.
+/// If there is a `state_dict`, only its tensors are read, as in the webui; the other data of the training are ignored.
 struct PickleNames {
   private(set) var tensors: [String: Pickle.Tensor] = [:]
   private(set) var metadata: [String: String] = [:]
@@ -18,7 +18,7 @@ struct PickleNames {
   init(_ pickle: Pickle) throws(PickleError) {
     self.pickle = pickle
     var root = pickle.root
-    // As PyTorch Lightning nests it; some files are nested twice.
+    // PyTorch Lightning nests it like this; some files are nested twice.
     for _ in 0..<2 {
       guard let inner = member("state_dict", of: root) else { break }
       try collectMetadata(root)
@@ -32,7 +32,7 @@ struct PickleNames {
     switch value {
     case .dictionary(let index): return pickle.dictionaries[index]
     case .object(let index):
-      // The state of a `torch.nn.ParameterDict`, which the first textual inversions are.
+      // The state of a `torch.nn.ParameterDict`, as in the first textual inversions.
       guard case .dictionary(let state) = pickle.objects[index].state else { return nil }
       let parameters = pickle.dictionaries[state].last {
         if case .string("_parameters") = $0.key { true } else { false }
@@ -66,7 +66,7 @@ struct PickleNames {
       }
     } else if let items = items(value) {
       try count(items.count)
-      // A repeated key has its last value, as in Python.
+      // If a key is repeated, its last value counts, as in Python.
       var last: [String: Int] = [:]
       for (index, item) in items.enumerated() {
         if let key = Self.text(item.key) { last[key] = index }

@@ -1,12 +1,13 @@
 import Text
 
-/// Reads a pickle as data, with a stack machine that knows the instructions for values and containers and the names of
+/// Reads a pickle as data: a stack machine that knows the instructions for values and containers, and the names of
 /// `PickleGlobal`. Nothing is imported, called or run.
 ///
-/// Time and memory are bounded by the limits here and by the pickle's length, whatever it contains: containers are kept as
-/// flat lists, and a copy counts against a limit.
+/// The limits here and the pickle's length bound time and memory, whatever the pickle contains: containers are kept as flat
+/// lists, and a copy counts against a limit.
 struct PickleReader {
-  /// Longer pickles are refused. A training checkpoint of SDXL has one of about 5 MB; the numbers of tensors are outside it.
+  /// Longer pickles are refused. A training checkpoint of SDXL has one of about 5 MB; the numbers of tensors are not part of
+  /// it.
   static let byteLimit = 32 << 20
   private static let instructionLimit = 2_000_000
   /// The limit of values that are copied from one container to another.
@@ -23,9 +24,9 @@ struct PickleReader {
   /// Reads one pickle.
   ///
   /// - Parameters:
-  ///   - bytes: The file from the pickle's first byte on, or the pickle alone.
-  ///   - base: The offset of its first byte in the file.
-  /// - Returns: What it describes.
+  ///   - bytes: The file from the pickle's first byte on, or only the pickle.
+  ///   - base: The offset of the first of these bytes in the file.
+  /// - Returns: The content of the pickle.
   /// - Throws: `PickleError`.
   static func read(_ bytes: UnsafeRawBufferPointer, base: Int = 0) throws(PickleError) -> Pickle {
     var reader = PickleReader(
@@ -285,8 +286,8 @@ struct PickleReader {
     }
   }
 
-  /// The items of a dictionary by the arguments of its class: none, a list of pairs or a dictionary, perhaps after the
-  /// factory of its default values.
+  /// The items of a dictionary, from the arguments of its class: none, a list of pairs or a dictionary. A factory of default
+  /// values may come before them.
   private mutating func pairs(of arguments: [PickleValue]) throws(PickleError) -> [(
     key: PickleValue, value: PickleValue
   )] {
@@ -336,7 +337,7 @@ struct PickleReader {
   private mutating func build(_ value: PickleValue, _ state: PickleValue) throws(PickleError) {
     switch value {
     case .object(let index): pickle.objects[index].state = state
-    // Attributes that PyTorch stores with a dictionary or a tensor are not needed.
+    // PyTorch stores attributes with a dictionary or a tensor; they are not needed.
     case .dictionary, .tensor: break
     default: throw .refused("its pickle sets the state of \(value.kind)")
     }

@@ -1,4 +1,4 @@
-/// A value of a pickle. A value that holds other values is an index in one of the pickle's lists. So values are flat, and
+/// A value of a pickle. A value that contains other values is an index into one of the pickle's lists. So values are flat, and
 /// deep nesting and cycles are harmless.
 enum PickleValue: Sendable {
   case none
@@ -10,17 +10,17 @@ enum PickleValue: Sendable {
   case string(String)
   /// A range of bytes in the file.
   case bytes(Range<Int>)
-  /// A tuple, list or set: an index in `Pickle.sequences`.
+  /// A tuple, list or set: an index into `Pickle.sequences`.
   case sequence(Int)
-  /// A dictionary: an index in `Pickle.dictionaries`.
+  /// A dictionary: an index into `Pickle.dictionaries`.
   case dictionary(Int)
-  /// A class or function by name: an index in `Pickle.globals`.
+  /// A class or function by name: an index into `Pickle.globals`.
   case global(Int)
-  /// Something made of an inert class: an index in `Pickle.objects`.
+  /// An instance of an inert class: an index into `Pickle.objects`.
   case object(Int)
-  /// A storage of numbers: an index in `Pickle.storages`.
+  /// A storage of numbers: an index into `Pickle.storages`.
   case storage(Int)
-  /// A tensor: an index in `Pickle.tensors`.
+  /// A tensor: an index into `Pickle.tensors`.
   case tensor(Int)
 
   /// The kind of value, for messages.
@@ -42,7 +42,7 @@ enum PickleValue: Sendable {
   }
 }
 
-/// The content of a pickle: its root value, and flat lists of the values that others refer to.
+/// The content of a pickle: its root value, and flat lists of the values that are referred to.
 struct Pickle: Sendable {
   /// A class or function that was named.
   struct Global: Sendable {
@@ -53,29 +53,29 @@ struct Pickle: Sendable {
 
   /// An object of an inert class.
   struct Object: Sendable {
-    /// The state that it was given.
+    /// The state that was set for it.
     var state: PickleValue?
   }
 
   /// An array of numbers in the file, as the pickle describes it.
   struct Storage: Sendable {
-    /// The storage's name: the name of an entry of the archive, or one in the list of the legacy format.
+    /// The storage's name: an entry of the archive, or an item of the list in the legacy format.
     var key: String
-    /// Nil for untyped bytes.
+    /// nil for untyped bytes.
     var elementType: StoredElementType?
-    /// The number of elements, or of bytes if there is no type.
+    /// The number of elements; without a type, the number of bytes.
     var count: Int
-    /// The elements before the first one, for a view into another storage in the legacy format.
+    /// For a view into another storage in the legacy format: the number of elements before its first one.
     var viewOffset = 0
   }
 
-  /// A view of a storage, which is not checked yet.
+  /// A view of a storage, not checked yet.
   struct Tensor: Sendable {
-    /// An index in `storages`.
+    /// An index into `storages`.
     var storage: Int
-    /// Nil if it is the storage's.
+    /// nil for the storage's type.
     var elementType: StoredElementType?
-    /// The elements before the first one in the storage.
+    /// The number of elements in the storage before the first one.
     var offset: Int
     var shape: [Int]
     var strides: [Int]
@@ -85,7 +85,7 @@ struct Pickle: Sendable {
   /// The length of the pickle in bytes.
   var byteCount = 0
   var sequences: [[PickleValue]] = []
-  /// Keys and values in the order of writing; if a key is repeated, its last value counts.
+  /// Keys and values in the order of the file; if a key is repeated, its last value counts.
   var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
   var globals: [Global] = []
   var objects: [Object] = []

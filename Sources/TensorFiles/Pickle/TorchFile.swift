@@ -1,18 +1,18 @@
 import Text
 
-/// A file of `torch.save`: a pickle that names tensors, and the storages with their numbers.
+/// A file written by `torch.save`: a pickle that names tensors, and storages with their numbers.
 ///
-/// Two containers are read: the zip archive that PyTorch writes since 1.6, and the sequence of pickles and raw storages that
-/// it wrote before. Opening the file reads its pickles, not the numbers.
+/// Two containers are supported: the zip archive of PyTorch 1.6 and later, and the earlier sequence of pickles and raw
+/// storages. Opening the file reads its pickles, but not the numbers.
 struct TorchFile {
-  /// The tensors by dotted names: those of the state dictionary if there is one, else all.
+  /// The tensors by dotted names: those of the state dictionary if there is one, otherwise all.
   private(set) var tensors: [String: StoredTensor] = [:]
   /// The texts and numbers besides the tensors.
   private(set) var metadata: [String: String] = [:]
   /// Whether it is a zip archive.
   let isArchive: Bool
 
-  /// 0x1950A86A20F9469CFC6C, which legacy files begin with.
+  /// 0x1950A86A20F9469CFC6C, with which legacy files start.
   private static let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
   private static let legacyProtocol = 1001
 
@@ -22,12 +22,12 @@ struct TorchFile {
     var range: Range<Int>
   }
 
-  /// Whether a file that begins like this was written by `torch.save`.
+  /// Whether a file that starts like this was written by `torch.save`.
   static func isLikely(_ bytes: [UInt8]) -> Bool {
     bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) || (bytes.count > 2 && bytes[0] == 0x80 && (2...5).contains(bytes[1]))
   }
 
-  /// Reads the pickles of a file, and checks that every tensor is inside its storage and every storage inside the file.
+  /// Reads the pickles of a file. Checks that every tensor is inside its storage, and every storage inside the file.
   ///
   /// Throws `TensorFileError.damaged`, `.refused` or `.unsupported`.
   init(_ file: ByteFile) throws(TensorFileError) {
@@ -95,7 +95,7 @@ struct TorchFile {
     let keys = try next()
     guard case .sequence(let index) = keys.root else { throw .damaged("it lacks the list of its storages") }
 
-    // The storages follow in the order of the list, each after the number of its elements.
+    // The storages follow in the order of the list. Each comes after its number of elements.
     var types: [String: StoredElementType?] = [:]
     for storage in pickle.storages { types[storage.key] = storage.elementType }
     var storages: [String: StorageBytes] = [:]
@@ -122,7 +122,7 @@ struct TorchFile {
     }
   }
 
-  /// Reads the pickle that begins a range of the file.
+  /// Reads the pickle at the start of a range of the file.
   private static func pickle(_ range: Range<Int>, of file: ByteFile) throws(PickleError) -> Pickle {
     func read(_ count: Int) throws(PickleError) -> Pickle {
       let bytes = try PickleError.wrapping(try file.bytes(range.lowerBound..<range.lowerBound + count))
@@ -130,8 +130,7 @@ struct TorchFile {
         try PickleReader.read(UnsafeRawBufferPointer(bytes), base: range.lowerBound)
       }
     }
-    // Most pickles are much shorter than what follows them in the file. One byte more than the limit tells the reader that
-    // there is more.
+    // Most pickles are much shorter than the range. One byte more than the limit is enough to notice a pickle that is too long.
     let most = min(range.count, PickleReader.byteLimit + 1)
     let few = min(range.count, 1 << 20)
     guard few < most else { return try read(most) }
@@ -170,7 +169,7 @@ struct TorchFile {
     guard tensor.shape.count == tensor.strides.count, tensor.shape.allSatisfy({ $0 >= 0 }),
       tensor.strides.allSatisfy({ $0 >= 0 }), tensor.offset >= 0
     else { throw damaged("has the shape \(tensor.shape) and the strides \(tensor.strides) from \(tensor.offset)") }
-    // In the order of the shape, so that a zero cannot hide an overflow before it.
+    // Multiply in the order of the shape, so that a later zero cannot hide an overflow.
     var count = 1
     var last = tensor.offset
     var hasOverflow = false
@@ -186,7 +185,7 @@ struct TorchFile {
         "of the shape \(tensor.shape) reaches beyond its storage '\(storage.key.abridged)' of \(claimed / size) elements"
       )
     }
-    // A stride of 0 repeats numbers, which could need far more memory than the file has.
+    // A stride of 0 repeats numbers, so the tensor could need far more memory than the file has.
     guard count <= max(storedCount, 1 << 16) else {
       throw damaged("of the shape \(tensor.shape) repeats the \(storedCount) elements of its storage")
     }

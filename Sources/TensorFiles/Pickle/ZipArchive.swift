@@ -8,12 +8,12 @@ struct ZipArchive {
   private(set) var names: [String] = []
   /// The central directory.
   private let directory: [UInt8]
-  /// Where the directory describes each entry.
+  /// The offset in the directory at which each entry is described.
   private var offsets: [Int] = []
 
-  /// More entries than any model has; each takes memory.
+  /// The limit of entries, more than any model has; each takes memory.
   private static let entryLimit = 200_000
-  /// A longer directory than any model has.
+  /// The limit of the directory's size, more than any model has.
   private static let directoryLimit = 64 << 20
 
   /// Reads the central directory.
@@ -42,7 +42,7 @@ struct ZipArchive {
   /// The bytes of each entry in the file. Checks that every entry is inside the file and uncompressed, and that none overlap.
   func entries(_ file: ByteFile) throws(PickleError) -> [String: Range<Int>] {
     var entries: [String: Range<Int>] = [:]
-    // From each entry's own header to its last byte.
+    // Each range is from the entry's own header to its last byte.
     var occupied: [(name: String, range: Range<Int>)] = []
     for (name, at) in zip(names, offsets) {
       let range = try range(file, entry: at, name: name)
@@ -63,10 +63,10 @@ struct ZipArchive {
 
   // MARK: Other archives
 
-  /// Whether it is a program of TorchScript, which has a `data.pkl` too.
+  /// Whether it is a TorchScript program, which has a `data.pkl` too.
   var isProgram: Bool { names.contains { $0.hasSuffix("/constants.pkl") || $0.contains("/code/") } }
 
-  /// What the archive is if `torch.save` did not write it.
+  /// The kind of the archive if `torch.save` did not write it.
   var unsupported: PickleError {
     if isProgram {
       return .unsupported(
@@ -86,9 +86,9 @@ struct ZipArchive {
 
   // MARK: The directory
 
-  /// Finds the central directory by the record at the archive's end.
+  /// Finds the central directory by the record at the end of the archive.
   private static func directory(_ file: ByteFile) throws(PickleError) -> (start: Int, size: Int, count: Int) {
-    // The record is followed by a comment of at most 65535 bytes, and preceded by the locator of another record.
+    // After the record there is a comment of at most 65535 bytes, and before it the locator of another record.
     let base = max(0, file.count - 22 - 65535 - 20)
     let tail = try PickleError.wrapping(try file.bytes(base..<file.count))
     var at = tail.count - 22
@@ -142,7 +142,7 @@ struct ZipArchive {
     var compressed = number(20, UInt32.self)
     var size = number(24, UInt32.self)
     var header = number(42, UInt32.self)
-    // Zip64: the fields that do not fit in 32 bits follow in this order.
+    // Zip64: the fields that do not fit into 32 bits follow in this order.
     var wide = Self.zip64Fields(bytes, extra)
     for field in [\Fields.size, \.compressed, \.header] {
       var fields = Fields(size: size, compressed: compressed, header: header)
@@ -184,7 +184,7 @@ struct ZipArchive {
     return []
   }
 
-  /// A little-endian number; a number beyond 63 bits is negative, and so is one outside the bytes.
+  /// A little-endian number. The result is negative if it needs more than 63 bits or is outside of the bytes.
   private static func number<Number: FixedWidthInteger & UnsignedInteger>(
     _ bytes: [UInt8], _ offset: Int, _: Number.Type
   ) -> Int {

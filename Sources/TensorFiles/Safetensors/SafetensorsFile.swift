@@ -1,17 +1,17 @@
 import JSON
 
-/// A safetensors file. Opening it reads the header only.
+/// A safetensors file. Opening it reads only the header.
 public final class SafetensorsFile: Sendable {
-  /// Longer headers are refused, as the format's own library does.
+  /// Longer headers are refused, as in the format's own library.
   public static let headerLimit = 100_000_000
 
-  /// The path that the file was opened by, for messages.
+  /// The path with which the file was opened, for messages.
   public let path: String
   /// The texts under `__metadata__`.
   public let metadata: [String: String]
   /// The tensors by name.
   public let tensors: [String: StoredTensor]
-  /// The offset at which the header ends and the tensors' bytes begin.
+  /// The offset at which the header ends and the tensors' bytes start.
   public let dataOffset: Int
 
   /// Opens the file at `path` and checks its header to the last byte.
@@ -21,7 +21,7 @@ public final class SafetensorsFile: Sendable {
     try self.init(ByteFile(path: path))
   }
 
-  /// Whether a file that begins like this is a safetensors file. Blanks may precede the header's brace, as for the format's
+  /// Whether a file that starts like this is a safetensors file. Blanks may come before the header's brace, as in the format's
   /// own reader.
   static func isLikely(_ bytes: [UInt8]) -> Bool {
     guard bytes.count > 8, headerCount(bytes) <= headerLimit else { return false }

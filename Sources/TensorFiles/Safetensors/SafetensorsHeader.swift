@@ -6,19 +6,19 @@ struct SafetensorsHeader {
   struct Entry {
     var elementType: StoredElementType
     var shape: [Int]
-    /// Bytes from the start of the data, which follows the header.
+    /// The range of bytes, counted from the start of the data after the header.
     var dataRange: Range<Int>
   }
 
   var tensors: [String: Entry] = [:]
   var metadata: [String: String] = [:]
 
-  /// More tensors, or values of metadata, than any model has; each takes memory.
+  /// The limit of tensors, and of values of metadata; more than any model has. Each takes memory.
   private static let entryLimit = 100_000
-  /// The limit of keys of an entry; three are known.
+  /// The limit of keys in an entry; three are known.
   private static let keyLimit = 16
 
-  /// Reads the header's JSON and checks that the tensors cover the `dataCount` bytes that follow it exactly once.
+  /// Reads the header's JSON. Checks that the tensors cover the `dataCount` bytes after the header exactly once.
   ///
   /// Source: the format section of the safetensors README, and the checks that its Rust reader makes.
   init(json: UnsafeRawBufferPointer, dataCount: Int) throws(JSONError) {
@@ -27,7 +27,7 @@ struct SafetensorsHeader {
     var metadata: [String: String] = [:]
     try cursor.object { cursor, name throws(JSONError) in
       if name == "__metadata__" {
-        // The format's own reader takes null for none.
+        // The format's own reader treats null as missing.
         metadata = try cursor.skipNull() ? [:] : Self.metadata(&cursor)
       } else {
         tensors[name] = try Self.entry(&cursor, name: name)
@@ -84,7 +84,7 @@ struct SafetensorsHeader {
     }
     guard shape.allSatisfy({ $0 >= 0 }) else { throw broken("has the negative shape \(shape)") }
     guard offsets[0] >= 0, offsets[1] >= offsets[0] else { throw broken("has the data_offsets \(offsets)") }
-    // In the order of the format's own reader, so that a zero cannot hide an overflow before it.
+    // Multiply in the order of the format's own reader, so that a later zero cannot hide an overflow.
     let block = elementType.block
     var bits = block.bytes * 8 / block.elements
     for factor in shape {
@@ -109,7 +109,7 @@ struct SafetensorsHeader {
     return integers
   }
 
-  /// Checks that the tensors cover the data without holes, overlaps or bytes left over.
+  /// Checks that the tensors cover the data without holes, overlaps or leftover bytes.
   private func checkCoverage(dataCount: Int) throws(JSONError) {
     var covered = 0
     let inOrder = tensors.sorted {

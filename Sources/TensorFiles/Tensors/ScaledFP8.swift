@@ -1,13 +1,13 @@
-/// FP8 weights with separate scales, as ComfyUI and others write them.
+/// FP8 weights with separate scales, as ComfyUI and other programs write them.
 ///
-/// `X.weight` is multiplied by `X.scale_weight` or `X.weight_scale`: one number, one per output, or one per block of a
-/// matrix. With `X.weight_scale_inv` it is one per square of 128, and a factor in spite of its name. `X.scale_input`,
-/// `X.input_scale` and `X.comfy_quant` describe how to round activations, and `scaled_fp8` marks a file of this kind; they
-/// are not needed here.
+/// `X.weight` is multiplied by `X.scale_weight` or `X.weight_scale`: one number, one for each output, or one for each block of
+/// a matrix. `X.weight_scale_inv` has one for each square of 128, and is a factor in spite of its name. `X.scale_input`,
+/// `X.input_scale` and `X.comfy_quant` describe how to round activations, and `scaled_fp8` marks a file of this kind; none of
+/// them are needed here.
 enum ScaledFP8 {
-  /// The tensors with their scales applied; the tensors of the scales are left out.
+  /// The tensors with their scales applied. The scales themselves are left out.
   ///
-  /// A non-finite scale, or one whose shape is ambiguous, is kept as a tensor, which audits then report as unread.
+  /// A scale stays a tensor if it is not finite or its shape is ambiguous; audits then report that it is not read.
   static func applied(to tensors: [String: StoredTensor]) -> [String: StoredTensor] {
     guard tensors.values.contains(where: { $0.elementType == .f8E4M3 || $0.elementType == .f8E5M2 }) else {
       return tensors

@@ -1,4 +1,4 @@
-/// The type of a stored tensor's elements. The raw value is its name in safetensors for plain numbers, and in GGUF for
+/// The type of a stored tensor's elements. The raw value is the name in safetensors for plain numbers, and the name in GGUF for
 /// blocks of quantised numbers.
 public enum StoredElementType: String, Sendable, CaseIterable {
   case bool = "BOOL"
@@ -50,7 +50,7 @@ public enum StoredElementType: String, Sendable, CaseIterable {
   case tq2_0 = "TQ2_0"
   case mxfp4 = "MXFP4"
 
-  /// The smallest part of a tensor that can be decoded on its own, as a number of elements and of bytes.
+  /// The smallest part of a tensor that can be decoded separately, as a number of elements and of bytes.
   ///
   /// Elements of less than a byte are packed; quantised elements share a scale with their block.
   public var block: (elements: Int, bytes: Int) {
@@ -86,7 +86,7 @@ public enum StoredElementType: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether the safetensors format has this type.
+  /// Whether the safetensors format supports this type.
   var isSafetensors: Bool { block.elements < 32 && self != .c128 }
 
   /// Whether `StoredTensor` converts this type to Float32.

@@ -1,14 +1,14 @@
-/// One tensor of a file: its name and shape are known at once, its numbers are read on demand.
+/// One tensor of a file: its name and shape are known when the file is open, its numbers are read on demand.
 public struct StoredTensor: Sendable {
   /// The tensor's name in the file.
   public let name: String
-  /// Sizes in row-major order, the last varies fastest; empty for a single number.
+  /// The sizes in row-major order: the last one varies fastest. Empty for a single number.
   public let shape: [Int]
   /// The type of the stored elements.
   public let elementType: StoredElementType
   /// The file that holds the tensor.
   package let file: ByteFile
-  /// The tensor's bytes in the file; with strides, those from its first element to its last.
+  /// The tensor's bytes in the file; with strides, those from its first to its last element.
   let byteRange: Range<Int>
   /// For each dimension, the distance in elements between neighbours in the file; nil if the elements are contiguous.
   let strides: [Int]?
@@ -17,7 +17,7 @@ public struct StoredTensor: Sendable {
   /// The number of elements, the product of `shape`.
   public let elementCount: Int
 
-  /// A tensor whose elements are in `byteRange`; the sizes must agree.
+  /// Creates a tensor whose elements are in `byteRange`; the sizes must agree.
   init(
     name: String, shape: [Int], elementType: StoredElementType, file: ByteFile, byteRange: Range<Int>,
     strides: [Int]? = nil, scale: TensorScale? = nil
@@ -32,17 +32,17 @@ public struct StoredTensor: Sendable {
     elementCount = shape.reduce(1, *)
   }
 
-  /// Bytes of the tensor in the file.
+  /// The number of bytes of the tensor in the file.
   public var byteCount: Int { byteRange.count }
 
   /// The path of the file that holds the tensor.
   public var path: String { file.path }
 
-  /// The same numbers with another shape of the same size; with strides, the shapes may differ in dimensions of 1 only.
+  /// The same numbers with another shape of the same size. With strides, the shapes may only differ in dimensions of 1.
   package func reshaped(_ shape: [Int]) -> StoredTensor {
     var strides = strides
     if let own = strides, shape != self.shape {
-      // The shapes differ in dimensions of 1 only, whose strides do not matter.
+      // The shapes differ only in dimensions of 1, whose strides do not matter.
       var rest = zip(self.shape, own).filter { $0.0 != 1 }.map(\.1)[...]
       strides = shape.map { $0 == 1 ? 0 : rest.popFirst() ?? 0 }
     }
@@ -96,7 +96,7 @@ public struct StoredTensor: Sendable {
       scale: scale?.rows(rows))
   }
 
-  /// The transposed matrix; other tensors stay as they are.
+  /// The transposed matrix; tensors that are not matrices stay as they are.
   package func transposed() -> StoredTensor {
     guard shape.count == 2 else { return self }
     return StoredTensor(
@@ -104,18 +104,18 @@ public struct StoredTensor: Sendable {
       strides: strides?.reversed() ?? [1, shape[1]], scale: scale?.transposed)
   }
 
-  /// Converts all elements to Float32; `destination` has room for `elementCount` of them.
+  /// Converts all elements to Float32; `destination` must have room for `elementCount` numbers.
   ///
-  /// F64 is rounded to the nearest, all other numbers are exact. Quantised numbers are decoded with their scales. Throws
+  /// F64 is rounded to the nearest number; all other types are exact. Quantised numbers are decoded with their scales. Throws
   /// `TensorFileError.notFinite` for the first number that is NaN or infinite, and `.elementType` for types that are not
   /// `isReadable`.
   public func read(into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
     try read(elements: 0..<elementCount, into: destination)
   }
 
-  /// Converts some elements, counted in row-major order, to Float32; `destination` has room for them.
+  /// Converts a range of elements, counted in row-major order, to Float32; `destination` must have room for them.
   ///
-  /// Throws as `read(into:)` does. Several threads may read different parts at once.
+  /// Throws as `read(into:)` does. Several threads may read different parts at the same time.
   public func read(elements: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= elementCount, "elements outside the tensor")
     guard elementType.isReadable else {
@@ -123,7 +123,7 @@ public struct StoredTensor: Sendable {
     }
     guard !elements.isEmpty else { return }
     if elementType == .f32, strides == nil, scale == nil {
-      // Without a copy: the numbers are widened where they are.
+      // Without a copy: numbers are widened in place.
       let start = byteRange.lowerBound
       try file.read(start + elements.lowerBound * 4..<start + elements.upperBound * 4, into: destination)
       if !Widening.float32(destination, count: elements.count, into: destination) {
@@ -131,11 +131,11 @@ public struct StoredTensor: Sendable {
       }
       return
     }
-    // Small enough to be in the cache still when it is decoded, and a multiple of all block sizes.
+    // Small enough to be still in the cache when it is decoded, and a multiple of all block sizes.
     let partCount = 32768
     var start = elements.lowerBound
     while start < elements.upperBound {
-      // Parts end at the ends of blocks, so that only the first and the last block may be decoded twice.
+      // Parts end where blocks end, so at most the first and the last block are decoded twice.
       let part = start..<min(start + partCount - start % partCount, elements.upperBound)
       try read(part: part, into: destination + (start - elements.lowerBound))
       start = part.upperBound
@@ -145,24 +145,24 @@ public struct StoredTensor: Sendable {
   /// Whether the rows of this matrix are contiguous in the file, so that ``readBytes(rows:into:)`` can copy them.
   package var hasWholeRows: Bool { strides == nil && shape.count >= 1 }
 
-  /// The factors of each row of a scaled matrix, and how many columns share one. Both are nil without a scale; the result is nil
-  /// if the factors follow the columns.
+  /// The factors of each row of a scaled matrix, and how many columns share a factor. Both are nil without a scale. The result
+  /// is nil if the factors belong to columns.
   package var rowFactors: (factors: [Float]?, columnsOfFactor: Int)? {
     guard let scale else { return (nil, 0) }
     guard let rows = shape.first, rows > 0 else { return nil }
     return scale.byRows(rows, columns: elementCount / rows).map { ($0.factors, $0.columnsOfFactor) }
   }
 
-  /// Copies the bytes of some rows as the file has them; the tensor has whole rows, and each is made of whole blocks.
+  /// Copies the bytes of some rows as they are in the file. The tensor must have whole rows that consist of whole blocks.
   ///
-  /// Throws `TensorFileError.changed` or `.unreadable`. Several threads may read different rows at once.
+  /// Throws `TensorFileError.changed` or `.unreadable`. Several threads may read different rows at the same time.
   package func readBytes(rows: Range<Int>, into destination: UnsafeMutableRawPointer) throws(TensorFileError) {
     let rowBytes = byteRange.count / max(shape.first ?? 1, 1)
     let start = byteRange.lowerBound
     try file.read(start + rows.lowerBound * rowBytes..<start + rows.upperBound * rowBytes, into: destination)
   }
 
-  /// Converts some elements: reads the bytes that hold them, decodes, scales and checks.
+  /// Converts a range of elements: reads their bytes, then decodes, scales and checks them.
   private func read(part elements: Range<Int>, into destination: UnsafeMutablePointer<Float>) throws(TensorFileError) {
     let count = elements.count
     let span = span(of: elements)
@@ -170,7 +170,7 @@ public struct StoredTensor: Sendable {
     defer { buffer.deallocate() }
     guard let base = buffer.baseAddress else { return }
     try file.read(span.bytes, into: base)
-    // As if the whole tensor were in memory.
+    // Report the index within the whole tensor.
     let source = UnsafeRawPointer(base) - span.offset
     var isFinite: Bool
     if let dequantize = elementType.dequantize, let strides {
@@ -198,13 +198,13 @@ public struct StoredTensor: Sendable {
     throw .notFinite(path: path, name: name, index: elements.lowerBound + index, value: value)
   }
 
-  /// The bytes of the file that hold some elements, and their distance from the tensor's first byte.
+  /// The bytes of the file that contain some elements, and their distance from the tensor's first byte.
   private func span(of elements: Range<Int>) -> (bytes: Range<Int>, offset: Int) {
     let block = elementType.block
     var first = elements.lowerBound
     var last = elements.upperBound - 1
     if let strides, let row = shape.first {
-      // From the first element of the first row to the last one of the last row; strides are not negative.
+      // From the first element of the first row to the last element of the last row; strides are not negative.
       let rowSize = max(elementCount / max(row, 1), 1)
       let within = zip(shape, strides).dropFirst().reduce(0) { $0 + max($1.0 - 1, 0) * $1.1 }
       first = first / rowSize * strides[0]
@@ -273,7 +273,7 @@ public struct StoredTensor: Sendable {
     return (0..<elements.count).allSatisfy { destination[$0].isFinite }
   }
 
-  /// Calls `body` with a contiguous copy of some elements of a tensor with strides, which are not in blocks.
+  /// Calls `body` with a contiguous copy of some elements of a tensor with strides; the elements must not be in blocks.
   private func gather<Result>(
     _ elements: Range<Int>, of source: UnsafeRawPointer, strides: [Int], _ body: (UnsafeRawPointer) -> Result
   ) -> Result {
@@ -288,8 +288,8 @@ public struct StoredTensor: Sendable {
     }
   }
 
-  /// Calls `body` for some elements of a tensor with strides: `at` counts the calls, `offset` is the element's distance from
-  /// the first element of the tensor.
+  /// Calls `body` for some elements of a tensor with strides. `at` counts the calls; `offset` is the element's distance from
+  /// the tensor's first element.
   private func forEachOffset(_ elements: Range<Int>, strides: [Int], _ body: (_ at: Int, _ offset: Int) -> Void) {
     var position = elements.lowerBound
     var index = shape
@@ -331,9 +331,9 @@ public struct StoredTensor: Sendable {
     return floats
   }
 
-  /// Calls `body` with the elements as the file has them: little-endian, in row-major order, at any alignment.
+  /// Calls `body` with the elements as they are in the file: little-endian, in row-major order, with any alignment.
   ///
-  /// The bytes are a copy. The scale that `read(into:)` applies is not applied here. Throws as reading a file does.
+  /// The bytes are a copy. The scale that `read(into:)` applies is not applied here. Throws the errors of reading the file.
   public func withRawBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) throws(TensorFileError) -> Result {
     guard let strides, elementCount > 0 else {
       return try file.bytes(byteRange).withUnsafeBufferPointer { body(UnsafeRawBufferPointer($0)) }
@@ -348,9 +348,9 @@ public struct StoredTensor: Sendable {
     }
   }
 
-  /// All elements as integers, in row-major order; fractions are dropped, as PyTorch does.
+  /// All elements as integers, in row-major order; fractions are dropped, as in PyTorch.
   ///
-  /// Throws as `read(into:)` does, and `.notFinite` for numbers beyond 64 bits.
+  /// Throws as `read(into:)` does, and `.notFinite` for numbers that need more than 64 bits.
   public func integers() throws(TensorFileError) -> [Int] {
     func read<Number: FixedWidthInteger>(_: Number.Type) throws(TensorFileError) -> [Int] {
       try withRawBytes { bytes in

@@ -1,29 +1,29 @@
-/// Factors stored with a tensor, by which it is multiplied as it is read: one for the whole tensor, one per row, or one per
-/// block of a matrix.
+/// Factors that are stored with a tensor, and multiplied with it when it is read: one for the whole tensor, one for each row,
+/// or one for each block of a matrix.
 struct TensorScale: Sendable {
   /// The factors of the blocks, in row-major order.
   private let factors: [Float]
-  /// How many blocks a row of blocks has.
+  /// The number of blocks in a row of blocks.
   private let blocksInRow: Int
-  /// The rows of a block.
+  /// The number of rows of a block.
   private let blockRows: Int
-  /// The columns of a block.
+  /// The number of columns of a block.
   private let blockColumns: Int
-  /// The rows of the whole tensor before this part of it.
+  /// If this is a part of a tensor, the number of the tensor's rows before it.
   private var firstRow = 0
-  /// The rows of the tensor.
+  /// The number of rows.
   private var rows: Int
   /// Whether the tensor has been transposed.
   private var isTransposed = false
 
-  /// The default side of a block, which DeepSeek's models introduced.
+  /// The default side of a block, introduced by DeepSeek's models.
   private static let defaultSide = 128
 
   /// The scale of a tensor with the shape `shape`, from factors with the shape `factorShape`.
   ///
-  /// A single factor is for the whole tensor. As many factors as rows are one per row. A matrix of factors has one per block
-  /// of a matrix of weights: the blocks are equal parts, or squares of 128 of which the last may be cut off. Nil if the
-  /// shapes do not match, or match in more than one way.
+  /// A single factor is for the whole tensor. If there are as many factors as rows, each is for one row. A matrix of factors
+  /// has one for each block of the weights: blocks are equal parts, or squares of 128, of which the last may be smaller. Nil if
+  /// the shapes do not match, or match in more than one way.
   ///
   /// - Parameters:
   ///   - factors: The factors.
@@ -55,7 +55,7 @@ struct TensorScale: Sendable {
     case (true, false): (blockRows, blockColumns) = (squares[0], squares[1])
     case (false, true): (blockRows, blockColumns) = (equal[0], equal[1])
     case (true, true):
-      // Both readings agree if the sides are equal or one block covers the whole side.
+      // Both interpretations agree if the sides are equal or one block covers the whole side.
       guard zip(zip(squares, equal), factorShape).allSatisfy({ $0.0 == $0.1 || $1 == 1 }) else { return nil }
       (blockRows, blockColumns) = (squares[0], squares[1])
     case (false, false): return nil
@@ -88,7 +88,7 @@ struct TensorScale: Sendable {
     return other
   }
 
-  /// The factors of each row of a matrix, and how many columns share one; nil if they follow its columns.
+  /// The factors of each row of a matrix, and how many columns share a factor; nil if the factors belong to columns.
   ///
   /// - Parameters:
   ///   - rows: Rows of the matrix.
@@ -104,14 +104,14 @@ struct TensorScale: Sendable {
     return (found, min(blockColumns, columns))
   }
 
-  /// Multiplies some elements of a tensor of this shape; `elements` counts in row-major order.
+  /// Multiplies some elements of a tensor with this shape; `elements` counts in row-major order.
   func apply(to numbers: UnsafeMutablePointer<Float>, elements: Range<Int>, shape: [Int]) {
     if factors.count == 1 {
       for i in 0..<elements.count { numbers[i] *= factors[0] }
       return
     }
     let lineSize = shape.dropFirst().reduce(1, *)
-    // In runs within one block, because a division per element would take longer than reading it.
+    // Work in runs within one block, because a division for each element would take longer than reading it.
     var start = elements.lowerBound
     while start < elements.upperBound {
       let (line, offset) = start.quotientAndRemainder(dividingBy: lineSize)

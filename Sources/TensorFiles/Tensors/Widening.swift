@@ -2,10 +2,10 @@ import CKernels
 
 /// Conversion of stored weights to Float32, which represents every F16, BF16 and FP8 number exactly. F64 is rounded.
 ///
-/// The loops are plain so that the compiler vectorises them. Each returns whether all the numbers were finite: adding one
-/// to the exponent carries into the sign bit exactly if the exponent was all ones, so the test is an `or` of sums.
+/// The loops are plain, so that the compiler vectorises them. Each returns whether all numbers were finite. Adding one to the
+/// exponent carries into the sign bit exactly if the exponent was all ones, so the test is an `or` of these sums.
 enum Widening {
-  /// Rounds to the nearest, as PyTorch does. A number beyond Float32 becomes infinite.
+  /// Rounds to the nearest number, as in PyTorch. A number beyond Float32's range becomes infinite.
   static func float64(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
     var carry: UInt32 = 0
     for i in 0..<count {
@@ -37,8 +37,8 @@ enum Widening {
     return carry & 0x8000_0000 == 0
   }
 
-  /// IEEE 754 half precision: 1 sign, 5 exponent (bias 15) and 10 fraction bits. Most models are stored in it, and
-  /// processors have an instruction for the conversion.
+  /// IEEE 754 half precision: 1 sign, 5 exponent (bias 15) and 10 fraction bits. Most models are stored in it, and processors
+  /// have an instruction for the conversion.
   static func float16(_ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutablePointer<Float>) -> Bool {
     ck_kernels().pointee.widen_f16(source, count, destination) != 0
   }
@@ -47,7 +47,7 @@ enum Widening {
   @inline(__always) static func float16(_ bits: UInt16) -> Float {
     let half = UInt32(bits)
     let magnitude = half & 0x7FFF
-    // Exponents move from bias 15 to bias 127; all ones stay all ones, which keeps NaN and infinity.
+    // The exponent's bias changes from 15 to 127. All ones stay all ones, which keeps NaN and infinity.
     let rebias: UInt32 = magnitude >= 0x7C00 ? 224 &<< 23 : 112 &<< 23
     let normal = magnitude &<< 13 &+ rebias
     // Denormals are multiples of 2^-24. In Float32 they are normal numbers, so a flush-to-zero mode does not affect them.

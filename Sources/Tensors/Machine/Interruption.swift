@@ -1,12 +1,12 @@
-/// Asks whether a long computation is to end early: an evaluation of a large network takes a minute. Belongs to the one thread
-/// that runs the model.
+/// Asks whether a long computation should end early: one evaluation of a large network takes a minute. Only the thread that
+/// runs the model may use it.
 public final class Interruption {
-  /// Throws if the computation is to end; nil for never.
+  /// Throws if the computation should end; nil to never end it.
   public var handler: (() throws -> Void)?
 
-  /// Nobody interrupts.
+  /// Creates an interruption without a handler.
   public init() {}
 
-  /// Throws what the handler throws.
+  /// Throws the handler's error, if it throws one.
   public func check() throws { try handler?() }
 }

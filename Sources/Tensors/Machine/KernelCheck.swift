@@ -2,24 +2,24 @@ import CKernels
 import Glibc
 import Synchronization
 
-/// A comparison of an instruction set's kernels with portable C, on a few small shapes of every family. It takes milliseconds.
+/// Compares an instruction set's kernels with portable C, on a few small shapes of every family. It takes milliseconds.
 ///
-/// A processor, a hypervisor or an emulator that computes wrongly would otherwise show in images only.
+/// Without it, a processor, hypervisor or emulator that computes wrong results would only show in images.
 enum KernelCheck {
-  /// Raised when kernels are compared in another way.
+  /// Raised when the comparison changes.
   static let version = 1
 
   /// Kernels that are compared together.
   private struct Family {
     let name: String
     let precision: Precision
-    /// The largest difference to accept, relative to the largest value.
+    /// The largest difference that is accepted, relative to the largest value.
     let bound: Float
     /// Runs the kernels on numbers that do not depend on the machine.
     let run: (Compute, inout Numbers) -> [Float]
   }
 
-  /// The first family of kernels that differ from portable C; nil if none does.
+  /// The first family of kernels that differ from portable C; nil if there is none.
   static func disagreement(of kernels: Kernels) -> String? {
     guard let portable = Kernels.available.first, kernels.name != portable.name else { return nil }
     for family in families {
@@ -29,7 +29,7 @@ enum KernelCheck {
       }
       let (found, expected) = (results(kernels), results(portable))
       let scale = expected.reduce(0) { max($0, $1.magnitude) }
-      // Not the maximum of differences, which would ignore NaN.
+      // Not the maximum of the differences, which would ignore NaN.
       let agrees =
         found.count == expected.count
         && zip(found, expected).allSatisfy { ($0 - $1).magnitude <= family.bound * scale }
@@ -41,7 +41,8 @@ enum KernelCheck {
   // MARK: The families
 
   private static var families: [Family] {
-    // Sums in another order; results rounded to 8 bits, some of them differently; bytes, whose sums are exact.
+    // fp32: sums in another order. bf16: results rounded to 8 bits, some of them differently. int8: bytes, whose sums are
+    // exact.
     families(.fp32, bound: 1e-4) + families(.bf16, bound: 2e-2) + families(.int8, bound: 3e-2)
   }
 
@@ -75,7 +76,7 @@ enum KernelCheck {
           let matrix = PanelMatrix(
             stored: form, factors: nil, outputs: 3, inputs: 256, bias: nil, layer: .linear, compute: compute
           ) { rows, destination in
-            // Bytes whose halves, read as scales, are small.
+            // Bytes that give small scales when they are read as half-precision numbers.
             let bytes = destination.assumingMemoryBound(to: UInt8.self)
             for index in 0..<rows.count * (form.rowBytes(inputs: 256) ?? 0) { bytes[index] = UInt8(index * 37 % 41) }
           }
@@ -88,7 +89,7 @@ enum KernelCheck {
     ]
   }
 
-  /// The slots that work on rows, called directly.
+  /// Calls the kernels that work on rows directly.
   private static func pointwise(_ compute: Compute, _ numbers: inout Numbers) -> [Float] {
     let (rows, width) = (3, 37)
     let x = numbers.image(compute, height: rows, width: 1, channels: 2 * width)
@@ -156,18 +157,20 @@ enum KernelCheck {
 extension Kernels {
   /// The best kernels that this computer runs correctly, or those that `SDBATCH_ISA` names.
   ///
-  /// At the first use of an instruction set on a processor, its kernels are compared with portable C. A set that differs is left out.
+  /// When an instruction set is first used on a processor, its kernels are compared with portable C. A set that differs is not
+  /// used.
   ///
   /// - Parameters:
-  ///   - folder: Where results are remembered by processor and version; nil to compare again each time.
+  ///   - folder: A folder for the results, by processor and version; nil to compare again every time.
   ///   - version: The program's version.
-  /// - Returns: The kernels, and a note for the user about each set that was left out.
-  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` if `SDBATCH_ISA` names none that runs here.
+  /// - Returns: The kernels, and a note for the user about each set that is not used.
+  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` if `SDBATCH_ISA` names an instruction set that does not run
+  ///   here.
   public static func checked(rememberingIn folder: String?, version: String) throws -> (
     kernels: Kernels, notes: [String]
   ) {
     let best = try forThisMachine()
-    // Once in a process.
+    // Only once in a process.
     if agreed.withLock({ $0.contains(best.name) }) { return (best, []) }
     let all = available
     let sets = all.prefix(through: all.firstIndex { $0.name == best.name } ?? 0)
@@ -176,7 +179,7 @@ extension Kernels {
     return found
   }
 
-  /// The sets that agree with portable C, as far as this process knows.
+  /// The sets that agree with portable C, found so far by this process.
   private static let agreed = Mutex<Set<String>>([])
 
   /// The last of these sets whose kernels agree with portable C.
@@ -196,18 +199,18 @@ extension Kernels {
   }
 }
 
-/// The instruction sets that were compared on this processor with this version of the program: one small file for each.
+/// The instruction sets that passed the comparison on this processor with this version of the program: one small file each.
 struct CheckedSets {
   private let folder: String?
   private let content: String
 
-  /// Results in a folder; nil to remember nothing.
+  /// Creates the record in a folder; nil to remember nothing.
   init(folder: String?, version: String, processor: String = CheckedSets.processor) {
     self.folder = folder
     content = "sdbatch kernels \(KernelCheck.version)\n\(version)\n\(processor)\n"
   }
 
-  /// Whether a set was found to agree.
+  /// Whether a set passed the comparison.
   func has(_ name: String) -> Bool {
     guard let folder, let file = fopen("\(folder)/kernels-\(name)", "r") else { return false }
     defer { fclose(file) }
@@ -216,7 +219,7 @@ struct CheckedSets {
     return String(decoding: bytes[..<count], as: UTF8.self) == content
   }
 
-  /// Remembers that a set agrees; failing to is not an error.
+  /// Remembers that a set agrees; a failure to write it is not an error.
   func remember(_ name: String) {
     guard let folder else { return }
     var path = ""
@@ -252,7 +255,7 @@ struct CheckedSets {
 }
 
 extension String {
-  /// Without blanks at the end.
+  /// The text without blanks at the end.
   fileprivate var trimmedEnd: String {
     var text = self[...]
     while text.last == " " { text.removeLast() }

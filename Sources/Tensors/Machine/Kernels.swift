@@ -3,31 +3,32 @@ import Glibc
 
 /// The table of SIMD kernels for one instruction set.
 ///
-/// The table is filled once and never written again, so threads may share it.
+/// The table is filled once and never changes, so threads can share it.
 public struct Kernels: @unchecked Sendable {
   let table: UnsafePointer<ck_table>
 
   /// The instruction set's name, such as `avx512`.
   public let name: String
 
-  /// Columns of one panel of packed weights.
+  /// The number of columns in one panel of packed weights.
   public var panelWidth: Int { table.pointee.nr }
 
-  /// The fastest element type of these kernels among those that keep the quality of images.
+  /// The fastest element type of these kernels that keeps the quality of images.
   public var fastestElementType: ElementType { table.pointee.has_native_bf16 != 0 ? .bf16 : .fp32 }
 
   /// Whether these kernels multiply 8-bit integers faster than anything else.
   public var isFastInInt8: Bool { table.pointee.has_native_int8 != 0 }
 
-  /// The kernels of a table that is never released.
+  /// Creates kernels from a table that is never released.
   init(_ table: UnsafePointer<ck_table>) {
     self.table = table
     name = String(cString: table.pointee.name)
   }
 
-  /// The best kernels that this computer runs, or those that `SDBATCH_ISA` names.
+  /// The best kernels that run on this computer, or those that `SDBATCH_ISA` names.
   ///
-  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` if `SDBATCH_ISA` names none that runs here.
+  /// - Throws: ``TensorError/unknownInstructionSet(_:available:)`` if `SDBATCH_ISA` names an instruction set that does not run
+  ///   here.
   public static func forThisMachine() throws -> Kernels {
     guard let table = ck_kernels(), ck_isa_refused() == 0 else {
       let asked = getenv("SDBATCH_ISA").map { String(cString: $0) } ?? ""
@@ -36,7 +37,7 @@ public struct Kernels: @unchecked Sendable {
     return Kernels(table)
   }
 
-  /// The kernels of every instruction set that this computer runs, portable first.
+  /// The kernels of every instruction set that runs on this computer, portable first.
   public static var available: [Kernels] {
     var found: [Kernels] = []
     var index = 0

@@ -1,24 +1,24 @@
-/// What runs the arithmetic: kernels, threads, memory and a profiler. Belongs to the one thread that runs the model.
+/// What executes operations: kernels, threads, memory and a profiler. Only the thread that runs the model may use it.
 public final class Machine {
   /// The kernels of one instruction set.
   public let kernels: Kernels
   /// The threads that share each operation.
   public let pool: WorkerPool
-  /// Where activations live.
+  /// The memory for activations.
   public let workspace = Workspace()
-  /// Where packed networks are copied to and mapped from; nil for nowhere.
+  /// The copies of packed networks, which are mapped instead of packing the networks again; nil for none.
   public var packedCopies: PackedCopies?
-  /// Measures layers while it is turned on.
+  /// Measures layers while it is on.
   public let profiler = Profiler()
 
-  /// What long computations ask between their parts.
+  /// Asked by long computations between their parts.
   public let interruption = Interruption()
 
-  /// A machine with an empty workspace and a profiler that is off.
+  /// Creates a machine with an empty workspace and a profiler that is off.
   ///
   /// - Parameters:
   ///   - kernels: The kernels of an instruction set that this computer has.
-  ///   - threadCount: At least 1.
+  ///   - threadCount: The number of threads, at least 1.
   public init(kernels: Kernels, threadCount: Int) {
     self.kernels = kernels
     pool = WorkerPool(threadCount: threadCount)

@@ -2,24 +2,25 @@ import Glibc
 
 /// The processors that this process may use, according to the affinity mask, the cores and the control groups.
 ///
-/// A container often gets less than the machine has. With more threads than that, threads take turns, and every operation
-/// waits for the one whose turn comes last.
+/// A container often gets fewer processors than the machine has. With more threads than that, threads take turns, and every
+/// operation waits for the one whose turn comes last.
 public struct ProcessorAllotment: Sendable {
-  /// Cores that the affinity mask allows. The two hardware threads of a core share its arithmetic, so they count once.
+  /// The number of cores that the affinity mask allows. The two hardware threads of a core share its arithmetic units, so they
+  /// count once.
   public let cores: Int
-  /// The time that the control groups grant, in processors; nil if there is no limit.
+  /// The processor time that the control groups allow, in processors; nil if there is no limit.
   public let quota: Double?
 
-  /// The number of threads that can all work at once. A share of a processor counts as a whole one, which would be idle
-  /// otherwise.
+  /// The number of threads that can all work at the same time. A fraction of a processor counts as a whole one; otherwise it
+  /// would be idle.
   public var threads: Int { max(min(cores, quota.map { Int(min($0, 4096).rounded(.up)) } ?? cores), 1) }
 
   /// The allotment of this process.
   public init() { self.init(root: "") }
 
-  /// The allotment of a process on the system with these files.
+  /// The allotment of a process on a system with these files.
   ///
-  /// - Parameter root: The folder with `proc`, `sys` and the mounted control groups.
+  /// - Parameter root: The folder that contains `proc`, `sys` and the mounted control groups.
   init(root: String) {
     var seen: Set<String> = []
     for processor in Self.allowed(root) {
@@ -30,7 +31,7 @@ public struct ProcessorAllotment: Sendable {
     quota = ControlGroups(root: root).quota
   }
 
-  /// The processors that the scheduler may run this process on: the affinity mask and the control groups' cpusets, from the
+  /// The processors that the scheduler may run this process on, from the affinity mask and the cpusets of control groups: the
   /// line "Cpus_allowed_list: 0-3,8" of proc_pid_status(5).
   private static func allowed(_ root: String) -> [Int] {
     let lines = (text(root + "/proc/self/status") ?? "").split(separator: "\n")
@@ -63,9 +64,9 @@ public struct ProcessorAllotment: Sendable {
   }
 }
 
-/// The control groups that a process is in, of version 1 and 2: cgroups(7).
+/// The control groups of a process, versions 1 and 2: cgroups(7).
 private struct ControlGroups {
-  /// The tightest limit of its groups and of all groups around them, in processors; nil if there is none.
+  /// The lowest limit of its groups and of all groups around them, in processors; nil if there is none.
   let quota: Double?
 
   init(root: String) {
@@ -89,14 +90,14 @@ private struct ControlGroups {
     quota = quotas.min()
   }
 
-  /// The limit in `cpu.max`: "max 100000" or "150000 100000", microseconds of work in each period.
+  /// The limit in `cpu.max`: "max 100000" or "150000 100000", in microseconds of work and of the period.
   private static func quota2(_ folder: String) -> Double? {
     let numbers = ProcessorAllotment.text(folder + "/cpu.max")?.split(separator: " ").map { Double($0) } ?? []
     guard numbers.count == 2, let work = numbers[0], let period = numbers[1], work > 0, period > 0 else { return nil }
     return work / period
   }
 
-  /// The limit in version 1's two files; -1 microseconds of work means no limit.
+  /// The limit in the two files of version 1; -1 microseconds of work means no limit.
   private static func quota1(_ folder: String) -> Double? {
     guard let work = ProcessorAllotment.text(folder + "/cpu.cfs_quota_us").flatMap({ Double($0) }),
       let period = ProcessorAllotment.text(folder + "/cpu.cfs_period_us").flatMap({ Double($0) }), work > 0, period > 0
@@ -109,7 +110,7 @@ private struct ControlGroups {
 private struct Mount {
   /// The folder inside the file system that is mounted.
   private let source: String
-  /// Where it is mounted.
+  /// The mount point.
   private let target: String
   let type: String
   private let options: [Substring]
@@ -125,11 +126,11 @@ private struct Mount {
 
   func hasController(_ name: Substring) -> Bool { options.contains(name) }
 
-  /// The folders of a group and of all groups around it that are mounted here.
+  /// The folders of a group, and of all groups around it, that are mounted here.
   func folders(of group: String) -> [String] {
     var names = group.split(separator: "/")[...]
     let above = source.split(separator: "/")
-    // A container sees its own group at the root of the mount, but may see the group's name as it is outside.
+    // A container has its own group at the root of the mount, but may get the group's name as it is outside.
     if names.starts(with: above) { names = names.dropFirst(above.count) } else { names = [] }
     if names.contains("..") { names = [] }
     let base = target == "/" ? "" : target

@@ -1,5 +1,4 @@
-/// The time that each layer of the networks takes, measured while the profiler is on. Belongs to the one thread that runs the
-/// model.
+/// Measures the time of each layer of the networks while it is on. Only the thread that runs the model may use it.
 public final class Profiler {
   /// What a layer does.
   public enum Kind: String, Sendable {
@@ -35,7 +34,7 @@ public final class Profiler {
     public var calls = 0
     /// The wall-clock time of all calls.
     public var seconds = 0.0
-    /// The multiplications and additions of all calls, counted by the plain algorithm whichever one ran.
+    /// The multiplications and additions of all calls, counted for the plain algorithm even if another one ran.
     public var operations = 0.0
   }
 
@@ -46,7 +45,7 @@ public final class Profiler {
     let shape: [Int]
   }
 
-  /// Whether calls are measured, which takes two clock readings for each.
+  /// Whether calls are measured, which costs two clock readings each.
   public var isOn = false
   private var stage = ""
   private var stageStart = ContinuousClock.now
@@ -54,16 +53,16 @@ public final class Profiler {
   private var indices: [Key: Int] = [:]
   private var table: [Row] = []
 
-  /// A profiler that is off.
+  /// Creates a profiler that is off.
   public init() {}
 
-  /// What was measured, in order of first calls.
+  /// The measurements, in the order of first calls.
   public var rows: [Row] { table }
 
-  /// How long each stage took in all, in the order in which they first began.
+  /// The total time of each stage, in the order in which they first started.
   public var stageSeconds: [(name: String, seconds: Double)] { stages }
 
-  /// Ends the current stage of the image and begins another.
+  /// Ends the current stage of the image and starts another.
   ///
   /// - Parameter name: The stage's name; nil when the image is done.
   public func begin(_ name: String?) {
@@ -81,8 +80,8 @@ public final class Profiler {
   /// - Parameters:
   ///   - name: The other stage's name.
   ///   - body: What to run.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
+  /// - Returns: The result of `body`.
+  /// - Throws: The errors of `body`.
   public func aside<Value>(_ name: String, _ body: () throws -> Value) rethrows -> Value {
     let present = stage
     begin(name)

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Memory for parts of one piece of work that run at the same time: one piece of it for each thread. A part that ends hands
-/// its piece to the next, so that the memory stays in the caches.
+/// Memory for parts of an operation that run at the same time: one piece for each thread. A part that ends passes its piece to
+/// the next part, so that the memory stays in the caches.
 final class Scratch: Sendable {
   private let bytesEach: Int
   private nonisolated(unsafe) let buffer: Buffer
@@ -14,7 +14,7 @@ final class Scratch: Sendable {
     free = Mutex(Array(0..<machine.pool.threadCount))
   }
 
-  /// Calls `body` with a piece that no other part has until `body` returns; its content is whatever the last user left.
+  /// Calls `body` with a piece that no other part uses until `body` returns. It still has the content of its last use.
   func withPiece(_ body: (UnsafeMutableRawPointer) -> Void) {
     let index = free.withLock { $0.removeLast() }
     body(buffer.raw + index * bytesEach)

@@ -4,19 +4,19 @@ import Synchronization
 
 /// Threads that share the parts of one operation at a time.
 ///
-/// Each thread starts with a range of neighbouring parts that depends only on the count. So it works again on the rows and
-/// weights that it touched before, which are in its caches, and on a large machine in its memory. A thread that is done
-/// steals parts from the others. Which thread computes a part is therefore random and must not matter: a part writes only
-/// its own outputs, and its sums do not depend on how the work is cut.
+/// Each thread starts with a range of neighbouring parts that depends only on the count. So it works on the rows and weights
+/// that it used before, which are in its caches and, on a large machine, in its memory. A thread that is done steals parts from
+/// the others. So it is random which thread computes a part, and it must not matter: a part writes only its own outputs, and
+/// its sums do not depend on how the work is divided.
 public final class WorkerPool: Sendable {
   /// The number of threads, including the caller's.
   public let threadCount: Int
   private let shared: SharedWork
   private let threads: [pthread_t]
 
-  /// Starts `threadCount - 1` threads; the thread that calls `run` is the last.
+  /// Starts `threadCount - 1` threads; the thread that calls `run` is the last one.
   ///
-  /// - Parameter threadCount: At least 1.
+  /// - Parameter threadCount: The number of threads, at least 1.
   public init(threadCount: Int) {
     let wanted = max(threadCount, 1)
     let shared = SharedWork(threads: wanted)
@@ -26,7 +26,7 @@ public final class WorkerPool: Sendable {
       let argument = Unmanaged.passRetained(Worker(index: index, shared: shared))
       let status = pthread_create(&thread, nil, workerMain, argument.toOpaque())
       guard status == 0 else {
-        // The system grants no more threads. Those that have started are enough for correct results.
+        // The system allows no more threads. Those that have started are enough for correct results.
         argument.release()
         break
       }
@@ -46,7 +46,7 @@ public final class WorkerPool: Sendable {
   ///
   /// - Parameters:
   ///   - count: The number of parts.
-  ///   - body: Computes one part; called from several threads at once, each part once.
+  ///   - body: Computes one part; called once for each part, from several threads at the same time.
   public func run(_ count: Int, _ body: (Int) -> Void) {
     if threads.isEmpty || count <= 1 {
       for part in 0..<count { body(part) }
@@ -57,11 +57,11 @@ public final class WorkerPool: Sendable {
   }
 }
 
-/// What the threads share: the current operation, the parts that are left, and how to wait.
+/// The state that the threads share: the current operation, the parts that are left, and how to wait.
 ///
-/// `body` and `count` are written before the shares are filled (releasing), and read by a thread that has taken a part from
-/// a share (acquiring). They are not written again until every part is done. A thread that is late finds empty shares and
-/// touches nothing, so no other thread has to wait for it.
+/// `body` and `count` are written before the shares are filled (releasing), and read by a thread that has taken a part from a
+/// share (acquiring). They are not written again until every part is done. A late thread finds empty shares and accesses
+/// nothing else, so no other thread has to wait for it.
 private final class SharedWork: @unchecked Sendable {
   private let shares: UnsafeMutableBufferPointer<Share>
   /// Counts operations.
@@ -75,10 +75,10 @@ private final class SharedWork: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let began = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let ended = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// Iterations of the waiting loop before a thread sleeps.
+  /// The number of iterations in the waiting loop before a thread sleeps.
   private let spins: Int
 
-  /// About fifty microseconds: longer than most gaps between two layers, and less than sleeping and waking up takes.
+  /// About fifty microseconds: longer than most gaps between two layers, and shorter than it takes to sleep and wake up.
   private static let patience = 1500
 
   init(threads: Int) {
@@ -193,14 +193,14 @@ private final class SharedWork: @unchecked Sendable {
   }
 }
 
-/// The parts that are left of one thread's share, in one word. It has two cache lines to itself, because some processors
-/// fetch lines in pairs.
+/// The remaining parts of one thread's share, in one word. It has two cache lines for itself, because some processors fetch
+/// lines in pairs.
 private struct Share: ~Copyable {
-  /// The first part that is left in the low half, the end of the range in the high half.
+  /// The first remaining part in the low half, the end of the range in the high half.
   private let word = Atomic<UInt64>(0)
   private let padding: (SIMD8<UInt64>, SIMD4<UInt64>, SIMD2<UInt64>, UInt64) = (.zero, .zero, .zero, 0)
 
-  /// The most parts that a word can count.
+  /// The largest number of parts that a word can count.
   static let limit = 1 << 31
 
   func fill(_ parts: Range<Int>) {

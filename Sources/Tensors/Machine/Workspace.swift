@@ -1,18 +1,18 @@
 import Glibc
 
-/// Memory for activations. Buffers are kept and reused, so nothing is allocated after the first step of an image size.
+/// Memory for activations. Buffers are kept and reused, so no memory is allocated after the first step at an image size.
 ///
-/// Belongs to the one thread that runs the model.
+/// Only the thread that runs the model may use it.
 public final class Workspace {
   private var free: [Int: [UnsafeMutableRawPointer]] = [:]
   /// Bytes that are in use or kept for reuse.
   public private(set) var heldBytes = 0
   /// The most bytes held so far.
   public private(set) var peakBytes = 0
-  /// How often the system was asked for memory.
+  /// The number of allocations from the system.
   public private(set) var allocations = 0
 
-  /// An empty workspace.
+  /// Creates an empty workspace.
   public init() {}
 
   deinit { trim() }
@@ -26,11 +26,10 @@ public final class Workspace {
     free = [:]
   }
 
-  /// Resets the peak to what is held now.
+  /// Resets the peak to the bytes that are held now.
   public func forgetPeak() { peakBytes = heldBytes }
 
-  /// Whether the system would grant this many bytes. Ask before the work: a failed allocation in the middle of it ends the
-  /// process.
+  /// Whether the system would grant this many bytes. Ask before starting the work: a failed allocation later ends the process.
   public func hasRoom(for bytes: Int) -> Bool {
     guard let start = mmap(nil, max(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       start != MAP_FAILED
@@ -39,11 +38,11 @@ public final class Workspace {
     return true
   }
 
-  /// Memory of this size with any content, aligned to 64 bytes. It returns to the workspace when the buffer is released.
+  /// Memory of this size with arbitrary content, aligned to 64 bytes. It returns to the workspace when the buffer is released.
   func buffer(bytes: Int) -> Buffer {
     let size = Self.sizeClass(max(bytes, 1))
-    // A free buffer that is a little too large is better than a new one: an image can reuse the memory of the same image
-    // with a border.
+    // A free buffer that is slightly too large is better than a new one: an image can reuse the memory of the same image with a
+    // border.
     let fitting = free.lazy.filter { $0.key >= size && $0.key <= size + size / 4 && !$0.value.isEmpty }.map(\.key).min()
     if let fitting, let pointer = free[fitting]?.popLast() { return Buffer(pointer, size: fitting, owner: self) }
     allocations += 1
@@ -62,10 +61,10 @@ public final class Workspace {
     return (bytes + step - 1) / step * step
   }
 
-  /// Allocates memory with any content, aligned to 64 bytes.
+  /// Allocates memory with arbitrary content, aligned to 64 bytes.
   ///
-  /// Large blocks use pages of 2 MiB, for a hundredth of the page faults and fewer TLB misses while weights stream by. They
-  /// bypass the heap, which would keep their memory after a network is released.
+  /// Large blocks use pages of 2 MiB: this saves 99 % of the page faults, and TLB misses while weights are read. They bypass
+  /// the heap, which would keep their memory after a network is released.
   static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
     guard bytes >= largeBytes else {
       var pointer: UnsafeMutableRawPointer?
@@ -80,7 +79,7 @@ public final class Workspace {
       let start = mmap(
         nil, size + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED
     else { preconditionFailure("out of memory: \(bytes) bytes were refused") }
-    // Return what is before the first whole page, and what is left after the last.
+    // Return the memory before the first whole page and after the last one.
     let before = (alignment - Int(bitPattern: start) % alignment) % alignment
     if before > 0 { munmap(start, before) }
     let pointer = start + before

@@ -1,4 +1,4 @@
-/// How a 3x3 convolution is computed. Decided when its weights are packed, because each algorithm needs them in another form.
+/// How a 3x3 convolution is computed. It is decided when weights are packed, because each algorithm needs them in another form.
 public enum ConvolutionAlgorithm: String, Sendable, CaseIterable {
   /// Nine products, one for each tap.
   case direct
@@ -7,7 +7,7 @@ public enum ConvolutionAlgorithm: String, Sendable, CaseIterable {
   /// Winograd's F(4x4, 3x3): 36 products instead of 144, with weights 4 times as large.
   case winograd4
 
-  /// The tile of Winograd's algorithm; nil for the direct one.
+  /// The tile of Winograd's algorithm; nil for the direct algorithm.
   var tile: WinogradTile? {
     switch self {
     case .direct: nil
@@ -16,26 +16,27 @@ public enum ConvolutionAlgorithm: String, Sendable, CaseIterable {
     }
   }
 
-  /// Products that a 3x3 convolution adds up, each with its own weights: nine taps, or the positions of a Winograd window.
+  /// The number of products that a 3x3 convolution adds up, each with its own weights: nine taps, or the positions of a
+  /// Winograd window.
   public var positions: Int { tile?.positions ?? 9 }
 }
 
-/// The square of results that Winograd's algorithm computes at a time, by the pixels on its side.
+/// The square of results that Winograd's algorithm computes at a time; the raw value is its side in pixels.
 enum WinogradTile: Int {
   case two = 2
   case four = 4
 
-  /// Pixels on the side of a tile.
+  /// The side of a tile in pixels.
   var side: Int { rawValue }
 
-  /// Pixels of the window that a tile depends on, and positions that the window is transformed to.
+  /// The number of pixels in the window that a tile depends on, and of positions that the window is transformed to.
   var positions: Int { (side + 2) * (side + 2) }
 }
 
 extension ConvolutionAlgorithm {
-  /// The algorithm for a layer: a table fixed by measurements (`sdbench kernels`), and a function of these arguments only.
+  /// The algorithm for a layer: a table fixed by measurements (`sdbench kernels`). It depends only on these arguments.
   ///
-  /// The image size is not among them. Weights are packed once, and each algorithm takes any size; on images of a few
+  /// The image size is not one of them: weights are packed once, and each algorithm works with any size. On images of a few
   /// pixels, where most tiles are cut off, all of them are fast.
   ///
   /// - Parameters:
@@ -48,7 +49,7 @@ extension ConvolutionAlgorithm {
   public static func of(
     inputs: Int, outputs: Int, step: Int, elementType: ElementType, packing: WeightPacking
   ) -> ConvolutionAlgorithm {
-    // With fewer channels the transforms cost what the products save. Small networks are fast anyway, so they keep the
+    // With fewer channels the transforms cost as much as the products save. Small networks are fast anyway, so they keep the
     // digits of plain sums.
     guard step == 1, inputs >= 128, outputs >= 128 else { return .direct }
     switch (packing, elementType) {
@@ -57,8 +58,8 @@ extension ConvolutionAlgorithm {
       // F(4x4) would lose 4 of the 8 bits.
       return .winograd2
     case (.fast, .fp32):
-      // Larger layers are those of a UNet's small images, and most of its weights. There, reading four times the weights
-      // costs what F(4x4) saves over F(2x2).
+      // Larger layers are those of a UNet's small images, which have most of its weights. There, reading four times the weights
+      // costs as much as F(4x4) saves compared with F(2x2).
       return inputs * outputs <= 5 << 18 ? .winograd4 : .winograd2
     }
   }

@@ -1,10 +1,10 @@
-/// What a 3x3 convolution sees beyond the edges of an image.
+/// The values beyond the edges of an image in 3x3 convolutions.
 public enum ConvolutionPadding: Hashable, Sendable {
   /// Zeros, as in training.
   case zeros
   /// The opposite edge, so that the image tiles seamlessly: PyTorch's `circular`.
   case circular
-  /// The pixels before the edge, without the edge itself: PyTorch's `reflect`.
+  /// The pixels next to the edge, mirrored without the edge itself: PyTorch's `reflect`.
   case reflected
 }
 
@@ -18,14 +18,14 @@ extension Tensor {
         pixelBytes(image, y, -1).copyMemory(from: pixelBytes(image, y, width - 1), byteCount: pixelSize)
         pixelBytes(image, y, width).copyMemory(from: pixelBytes(image, y, 0), byteCount: pixelSize)
       }
-      // Whole rows with both ends, which makes the corners right.
+      // Copy whole rows including both ends, so that the corners are right too.
       let rowSize = rowStride * elementType.size
       pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, height - 1, -1), byteCount: rowSize)
       pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, 0, -1), byteCount: rowSize)
     }
   }
 
-  /// Fills the border with the pixels that are as far inside the edge; sides of one pixel are repeated.
+  /// Fills the border with the pixels just inside the edge, mirrored; sides of one pixel are repeated.
   func reflectBorder() {
     precondition(border == 1, "the tensor has no border")
     let pixelSize = channels * elementType.size
@@ -36,7 +36,7 @@ extension Tensor {
         pixelBytes(image, y, -1).copyMemory(from: pixelBytes(image, y, left), byteCount: pixelSize)
         pixelBytes(image, y, width).copyMemory(from: pixelBytes(image, y, right), byteCount: pixelSize)
       }
-      // Whole rows with both ends, which makes the corners right.
+      // Copy whole rows including both ends, so that the corners are right too.
       let rowSize = rowStride * elementType.size
       pixelBytes(image, -1, -1).copyMemory(from: pixelBytes(image, top, -1), byteCount: rowSize)
       pixelBytes(image, height, -1).copyMemory(from: pixelBytes(image, bottom, -1), byteCount: rowSize)

@@ -1,13 +1,13 @@
-/// Everything that decides the digits of a result, apart from the kernels: a value, and the same for every thread.
+/// Everything that decides the digits of a result, apart from the kernels. A value that is the same for every thread.
 public struct Numerics: Hashable, Sendable {
-  /// What layers compute in.
+  /// The precision of layers.
   public let precision: Precision
   /// How much memory packed weights may take.
   public let packing: WeightPacking
-  /// What 3x3 convolutions see beyond the edges of an image.
+  /// The values beyond the edges of an image in 3x3 convolutions.
   public let padding: ConvolutionPadding
 
-  /// Numerics for a precision; weights are packed for speed and images are padded with zeros by default.
+  /// Creates numerics for a precision; by default weights are packed for speed and images are padded with zeros.
   public init(_ precision: Precision, packing: WeightPacking = .fast, padding: ConvolutionPadding = .zeros) {
     self.precision = precision
     self.packing = packing

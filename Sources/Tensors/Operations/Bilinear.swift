@@ -1,10 +1,10 @@
-/// Doubling and halving by bilinear interpolation, as PyTorch does without aligned corners. In floats.
+/// Doubling and halving by bilinear interpolation, as in PyTorch without aligned corners. Only in float32.
 extension Compute {
-  /// Twice the size; pixels beyond the edges are those at the edges.
+  /// Doubles the size; pixels beyond the edges have the value at the edge.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - factors: What each channel is multiplied by; nil for 1.
+  ///   - factors: A factor for each channel; nil for 1.
   ///   - border: The border of the result, 0 or 1.
   /// - Returns: `[batch, 2 * height, 2 * width, channels]`.
   public func doubled(_ x: Tensor, factors: [Float]? = nil, border: Int = 0) -> Tensor {
@@ -18,7 +18,7 @@ extension Compute {
       guard let factors = factors.baseAddress else { return }
       pool.run(y.batch * y.height) { row in
         let (image, line) = (row / y.height, row % y.height)
-        // The nearer row has three quarters of the weight, and the one on the other side the rest.
+        // The nearer row has a weight of three quarters, and the row on the other side one quarter.
         let near = line / 2
         let far = min(max(line % 2 == 0 ? near - 1 : near + 1, 0), x.height - 1)
         let (a, b) = (x.pixel(image, near, 0), x.pixel(image, far, 0))
@@ -41,7 +41,7 @@ extension Compute {
     return y
   }
 
-  /// Half the size: each pixel is the mean of four.
+  /// Halves the size: each pixel is the mean of four.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border; the sides are even.

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The function of a gate.
+/// The activation function of a gate.
 public enum GateActivation: Sendable {
   /// x · sigmoid(x): SwiGLU.
   case silu
@@ -15,12 +15,12 @@ public enum GateActivation: Sendable {
   }
 }
 
-/// Some neighbouring channels of a tensor.
+/// Some consecutive channels of a tensor.
 public struct GateOperand {
   let tensor: Tensor
   let firstChannel: Int
 
-  /// The channels of a tensor from one on.
+  /// Creates an operand from the channels of a tensor, starting at one of them.
   public init(_ tensor: Tensor, firstChannel: Int = 0) {
     self.tensor = tensor
     self.firstChannel = firstChannel
@@ -50,7 +50,7 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - gate: Of `x`'s shape and element type.
+  ///   - gate: A tensor of `x`'s shape and element type.
   ///   - activation: f.
   /// - Returns: A tensor of `x`'s shape.
   public func gated(_ x: Tensor, by gate: Tensor, _ activation: GateActivation) -> Tensor {
@@ -62,11 +62,11 @@ extension Compute {
   /// f(gate) · x for some channels of three tensors with the same pixels.
   ///
   /// - Parameters:
-  ///   - gate: Where the gates are.
-  ///   - x: Where the gated numbers are.
+  ///   - gate: The channels with the gates.
+  ///   - x: The channels with the numbers to gate.
   ///   - activation: f.
-  ///   - y: Where the result goes.
-  ///   - width: Channels of each.
+  ///   - y: The channels for the result.
+  ///   - width: The number of channels of each.
   public func gate(
     _ gate: GateOperand, x: GateOperand, _ activation: GateActivation, into y: GateOperand, width: Int
   ) {
@@ -93,12 +93,12 @@ extension Compute {
     }
   }
 
-  /// residual + x · scale, with a scale for each channel: how a block's gate lets its change through.
+  /// residual + x · scale, with a scale for each channel: a block's gate scales the block's change.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
   ///   - scale: One number for each channel.
-  ///   - residual: Of `x`'s shape and element type.
+  ///   - residual: A tensor of `x`'s shape and element type.
   /// - Returns: A tensor of `x`'s shape.
   public func addScaled(_ x: Tensor, by scale: [Float], to residual: Tensor) -> Tensor {
     precondition(x.border == 0 && scale.count == x.channels, "there is one scale for each channel")

@@ -1,12 +1,12 @@
-/// Scales, shifts and activations around convolutions, which face restoration needs. In floats.
+/// Scales, shifts and activations around convolutions, for face restoration. Only in float32.
 extension Compute {
-  /// x if x > 0, otherwise slope · x, and room for the next convolution.
+  /// x if x > 0, otherwise slope · x; the result may have a border for the next convolution.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
   ///   - slope: 0 for ReLU.
   ///   - border: The border of the result, 0 or 1.
-  /// - Returns: A tensor of `x`'s shape; `x` itself, changed in place, without a border.
+  /// - Returns: A tensor of `x`'s shape; without a border it is `x` itself, changed in place.
   public func leakyReLU(_ x: Tensor, slope: Float, border: Int = 0) -> Tensor {
     let y =
       border == 0
@@ -25,7 +25,7 @@ extension Compute {
     return y
   }
 
-  /// Each channel multiplied by a factor of its own.
+  /// Multiplies each channel by its factor.
   ///
   /// - Parameters:
   ///   - x: `[1, height, width, channels]` without a border.
@@ -51,16 +51,16 @@ extension Compute {
     return y
   }
 
-  /// factor · x + strength · noise + shift of each channel, then LeakyReLU, in place: what follows the convolutions of
+  /// factor · x + strength · noise + shift for each channel, then LeakyReLU, in place. This follows the convolutions of
   /// StyleGAN2 (Karras et al. 2020, arXiv:1912.04958).
   ///
   /// - Parameters:
   ///   - x: `[1, height, width, channels]` without a border.
   ///   - factors: One for each channel.
   ///   - shifts: One for each channel.
-  ///   - noise: One number for each pixel, in rows.
-  ///   - strength: What the noise is multiplied by.
-  ///   - slope: Of numbers below zero.
+  ///   - noise: One number for each pixel, row by row.
+  ///   - strength: The factor of the noise.
+  ///   - slope: The slope for numbers below zero.
   public func applyStyle(
     _ x: Tensor, factors: [Float], shifts: [Float], noise: [Float], strength: Float, slope: Float
   ) {
@@ -91,7 +91,7 @@ extension Compute {
   /// - Parameters:
   ///   - x: `[1, height, width, channels]` without a border.
   ///   - scale: `[1, height, width, n]`, for the last n channels.
-  ///   - shift: Of `scale`'s shape.
+  ///   - shift: A tensor of `scale`'s shape.
   public func modulateLastChannels(_ x: Tensor, scale: Tensor, shift: Tensor) {
     let first = x.channels - scale.channels
     precondition(first >= 0 && scale.count == shift.count && scale.pixels == x.pixels, "the shapes do not match")
@@ -108,8 +108,8 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[1, height, width, channels]` without a border.
-  ///   - scale: Of `x`'s shape.
-  ///   - shift: Of `x`'s shape.
+  ///   - scale: A tensor of `x`'s shape.
+  ///   - shift: A tensor of `x`'s shape.
   ///   - weight: How much of the change is added.
   public func addModulated(_ x: Tensor, scale: Tensor, shift: Tensor, weight: Float) {
     precondition(x.count == scale.count && x.count == shift.count, "the shapes do not match")
@@ -120,12 +120,12 @@ extension Compute {
     }
   }
 
-  /// The image with the mean and deviation of each channel of another one, in place: Huang & Belongie 2017,
-  /// arXiv:1703.06868. The variance is that of a sample, plus 1e-5.
+  /// Gives each channel the mean and deviation that it has in another image, in place: Huang & Belongie 2017, arXiv:1703.06868.
+  /// The variance is that of a sample, plus 1e-5.
   ///
   /// - Parameters:
   ///   - x: `[1, height, width, channels]` without a border.
-  ///   - style: Of `x`'s shape.
+  ///   - style: The other image, a tensor of `x`'s shape.
   public func adoptMoments(_ x: Tensor, of style: Tensor) {
     precondition(x.count == style.count && x.pixels > 1, "the shapes do not match")
     func moments(_ x: Tensor, _ channel: Int) -> (mean: Double, deviation: Double) {

@@ -9,8 +9,7 @@ public enum Activation: Sendable {
 }
 
 extension Compute {
-  /// Normalises over groups of channels and all pixels of an image, scales and shifts each channel, then applies an
-  /// activation.
+  /// Normalises over groups of channels and all pixels of an image, scales and shifts each channel, then applies an activation.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
@@ -70,8 +69,8 @@ extension Compute {
 
   /// The mean and variance of every group of every image.
   ///
-  /// Pixels are cut into chunks that stay in the cache for two passes. The chunks are then combined in order, in double
-  /// precision (Chan, Golub & LeVeque 1979): no digits cancel, and the result does not depend on the threads.
+  /// Pixels are divided into chunks that stay in the cache for two passes. The chunks are then combined in order, in double
+  /// precision (Chan, Golub & LeVeque 1979), so no digits cancel and the result does not depend on the threads.
   private func groupMoments(_ x: Tensor, groups: Int) -> [(mean: Double, variance: Double)] {
     let pixels = x.height * x.width
     let chunkPixels = max(min((64 << 10) / (x.channels * x.elementType.size), pixels), 1)
@@ -140,7 +139,7 @@ extension Compute {
     return y
   }
 
-  /// Cuts rows into blocks, and calls `body` on all threads with the first row and the number of rows of each.
+  /// Divides rows into blocks, and calls `body` on all threads with the first row and the number of rows of each block.
   func forEachRowBlock(_ rows: Int, _ body: (Int, Int) -> Void) {
     let blockSize = 32
     pool.run((rows + blockSize - 1) / blockSize) { block in

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 
 extension Compute {
-  /// x · gelu(gate), where the first half of each pixel's channels is x and the second the gate: GEGLU, arXiv:2002.05202.
+  /// x · gelu(gate): the first half of each pixel's channels is x, the second half the gate. GEGLU, arXiv:2002.05202.
   ///
   /// - Parameter x: `[batch, height, width, 2 * channels]` without a border.
   /// - Returns: `[batch, height, width, channels]`.
@@ -37,13 +37,13 @@ extension Compute {
   /// max(x, 0), in place.
   public func applyReLU(_ x: Tensor) { applyEach(x) { max($0, 0) } }
 
-  /// limit · tanh(x / limit), in place: hardly changes small numbers, and keeps large ones below the limit.
+  /// limit · tanh(x / limit), in place: it hardly changes small numbers, and keeps large ones below the limit.
   public func applySoftLimit(_ x: Tensor, limit: Float) { applyEach(x) { tanh($0 / limit) * limit } }
 
   /// factor · x + summand, in place.
   public func scale(_ x: Tensor, by factor: Float, plus summand: Float) { applyEach(x) { factor * $0 + summand } }
 
-  /// A function of each number; the compiler vectorises simple ones.
+  /// Applies a function to each number; the compiler vectorises simple ones.
   @inline(__always)
   private func applyEach(_ x: Tensor, _ function: @Sendable (Float) -> Float) {
     forEachRowBlock(x.pixels) { first, rows in

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Norms by the root of the mean square, over rows and over heads: Zhang & Sennrich 2019, "Root Mean Square Layer
+/// Norms by the root of the mean square (RMS norm), over rows and over heads: Zhang & Sennrich 2019, "Root Mean Square Layer
 /// Normalization", arXiv:1910.07467.
 extension Compute {
   /// Divides every pixel's channels by the root of their mean square, and scales each channel.
@@ -39,22 +39,22 @@ extension Compute {
     return y
   }
 
-  /// Takes some heads out of the channels of a sequence, normalises each of them, and turns it by its position.
+  /// Copies some heads from the channels of a sequence, normalises each head, and rotates it by its position.
   ///
-  /// Queries and keys of several sequences can be put into one, which attention then reads.
+  /// Queries and keys of several sequences can be copied into one, which attention then reads.
   ///
   /// - Parameters:
   ///   - x: `[1, 1, tokens, channels]`.
-  ///   - firstChannel: Where the heads begin among `x`'s channels.
+  ///   - firstChannel: The first channel of the heads in `x`.
   ///   - gamma: The scale of each number of a head; nil for no norm.
   ///   - epsilon: Added to the mean square.
-  ///   - rotation: The table of angles; nil to turn nothing.
-  ///   - row: The row of the table that is the first token's.
+  ///   - rotation: The table of angles; nil for no rotation.
+  ///   - row: The row of the table for the first token.
   ///   - y: `[1, 1, tokens, channels]`, of `x`'s element type; may be `x`.
   ///   - token: The first token of `y` that is written.
   ///   - channel: The first channel of `y` that is written.
-  ///   - heads: How many heads; by default as many as `y` has channels for.
-  ///   - headWidth: Numbers of a head.
+  ///   - heads: The number of heads; by default as many as fit into `y`'s channels.
+  ///   - headWidth: The number of channels of a head.
   public func takeHeads(
     _ x: Tensor, firstChannel: Int = 0, gamma: [Float]? = nil, epsilon: Float = 0, rotation: RotaryTable? = nil,
     row: Int = 0, into y: Tensor, at token: Int = 0, channel: Int = 0, heads: Int? = nil,
@@ -112,7 +112,7 @@ extension Compute {
     }
   }
 
-  /// Sequences one after the other, `[1, 1, tokens, channels]`; they have the same channels and element type.
+  /// Joins sequences one after the other, `[1, 1, tokens, channels]`. They must have the same channels and element type.
   public func joined(_ parts: [Tensor]) -> Tensor {
     let y = tensor(
       batch: 1, height: 1, width: parts.reduce(0) { $0 + $1.pixels }, channels: parts[0].channels,

@@ -1,5 +1,5 @@
 extension Compute {
-  /// A batch of copies of one image, for the point where images with the same start begin to differ.
+  /// A batch of copies of one image, for the point where images that started equal become different.
   ///
   /// - Parameters:
   ///   - x: One image, or already `count` of them.
@@ -14,7 +14,7 @@ extension Compute {
   /// A copy of one image of a batch.
   ///
   /// - Parameters:
-  ///   - image: Its index.
+  ///   - image: The index of the image.
   ///   - x: `[batch, height, width, channels]` without a border.
   /// - Returns: `[1, height, width, channels]`.
   public func image(_ image: Int, of x: Tensor) -> Tensor {

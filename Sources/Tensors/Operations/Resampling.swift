@@ -4,7 +4,7 @@ extension Compute {
     resizedNearest(x, height: x.height, width: x.width, border: 1)
   }
 
-  /// The image at another size, each pixel a copy of the nearest one above and to the left (PyTorch's `nearest`).
+  /// The image at another size; each pixel is a copy of the nearest one above and to the left (PyTorch's `nearest`).
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.

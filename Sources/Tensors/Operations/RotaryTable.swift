@@ -1,35 +1,35 @@
 import Foundation
 
-/// The cosines and sines that turn queries and keys by their positions: rotary position embedding (Su et al. 2021,
+/// The cosines and sines that rotate queries and keys by their positions: rotary position embedding (Su et al. 2021,
 /// arXiv:2104.09864).
 ///
-/// Angles are computed in double precision from exact frequencies, whatever the type of the activations.
+/// Angles are computed in double precision from exact frequencies, for any type of activations.
 public final class RotaryTable {
-  /// Which numbers of a head are turned together.
+  /// Which channels of a head are rotated together.
   public enum Pairing: Sendable {
-    /// Numbers 2i and 2i + 1: Flux, Z-Image.
+    /// Channels 2i and 2i + 1: Flux, Z-Image.
     case neighbours
-    /// Numbers i and i + half of the head: Qwen, Llama.
+    /// Channels i and i + half of the head: Qwen, Llama.
     case halves
   }
 
-  /// An axis of positions, and how many numbers of a head it turns.
+  /// An axis of positions, and how many channels of a head it rotates.
   public struct Axis: Hashable, Sendable {
-    /// Numbers of a head, even.
+    /// The number of channels, even.
     public let width: Int
-    /// The base of the frequencies: number 2j of the axis turns by position / theta^(2j / width).
+    /// The base of the frequencies: channel 2j of the axis is rotated by position / theta^(2j / width).
     public let theta: Double
 
-    /// An axis.
+    /// Creates an axis.
     public init(width: Int, theta: Double) {
       self.width = width
       self.theta = theta
     }
   }
 
-  /// Rows of the table.
+  /// The number of rows.
   public let count: Int
-  /// Numbers of a head.
+  /// The number of channels of a head.
   public let headWidth: Int
   let pairing: Pairing
   private let numbers: Buffer
@@ -37,10 +37,10 @@ public final class RotaryTable {
   /// Computes a table.
   ///
   /// - Parameters:
-  ///   - positions: For each token its position on each axis.
+  ///   - positions: For each token, its position on each axis.
   ///   - axes: The axes; their widths add up to the width of a head.
-  ///   - pairing: Which numbers are turned together. `halves` has one axis.
-  ///   - compute: Where the memory comes from.
+  ///   - pairing: Which channels are rotated together. `halves` needs exactly one axis.
+  ///   - compute: Provides the memory.
   public init(positions: [[Int]], axes: [Axis], pairing: Pairing, compute: Compute) {
     count = positions.count
     headWidth = axes.reduce(0) { $0 + $1.width }
@@ -74,6 +74,6 @@ public final class RotaryTable {
   /// `[count][headWidth]`.
   var cosines: UnsafeMutablePointer<Float> { numbers.raw.assumingMemoryBound(to: Float.self) }
 
-  /// `[count][headWidth]`, negative for the first number of each pair.
+  /// `[count][headWidth]`, negative for the first channel of each pair.
   var sines: UnsafeMutablePointer<Float> { cosines + count * headWidth }
 }

@@ -1,18 +1,20 @@
-/// Which tokens of one image are merged into others that are similar.
+/// Which tokens of one image are merged into similar ones.
 ///
-/// Source: Bolya & Hoffman 2023, "Token Merging for Fast Stable Diffusion", arXiv:2303.17604, with the webui's destinations:
-/// the top left token of every 2x2 square, with no random choice.
+/// Source: Bolya & Hoffman 2023, "Token Merging for Fast Stable Diffusion", arXiv:2303.17604. Destinations are chosen as in the
+/// webui: the top left token of every 2x2 square, not a random one.
 public struct MergedTokens {
-  /// The number of tokens that are left.
+  /// The number of remaining tokens.
   public let count: Int
-  /// For each token of the image, row by row, the index of the token that it became part of.
+  /// For each token of the image, row by row, the index of the token that it was merged into.
   fileprivate let indices: [Int32]
-  /// For each token that is left, how many tokens it is the mean of.
+  /// For each remaining token, the number of tokens that it is the mean of.
   fileprivate let sizes: [Int32]
 
+  /// Creates the record.
+  ///
   /// - Parameters:
   ///   - count: The number of tokens of the image.
-  ///   - destinations: The token that each merged token becomes part of.
+  ///   - destinations: For each merged token, the token that it is merged into.
   fileprivate init(count: Int, destinations: [Int: Int]) {
     var indices = [Int32](repeating: 0, count: count)
     var left: Int32 = 0
@@ -30,11 +32,11 @@ public struct MergedTokens {
 }
 
 extension Compute {
-  /// Finds the tokens of each image that are most similar to a destination, by their cosine.
+  /// Finds the tokens of each image that are most similar to a destination, measured by the cosine.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
-  ///   - ratio: The share of all tokens to merge; at most all that are not destinations.
+  ///   - ratio: The share of all tokens to merge; limited to those that are not destinations.
   /// - Returns: One choice for each image; nil if no token is merged.
   public func mergedTokens(_ x: Tensor, ratio: Double) -> [MergedTokens]? {
     let tokens = TokenSquares(x)
@@ -43,7 +45,7 @@ extension Compute {
     let directions = directions(x)
     return (0..<x.batch).map { image in
       let best = nearest(directions, image: image, tokens)
-      // Ties in the order of the image, so that the choice does not depend on the sort.
+      // Sort ties in the order of the image, so that the choice does not depend on the sorting algorithm.
       let order = tokens.sources.indices.sorted { a, b in
         best[a].cosine == best[b].cosine ? a < b : best[a].cosine > best[b].cosine
       }
@@ -52,7 +54,7 @@ extension Compute {
     }
   }
 
-  /// The tokens that are left of each image, each the mean of those that were merged into it.
+  /// The remaining tokens of each image; each is the mean of the tokens that were merged into it.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
@@ -101,7 +103,7 @@ extension Compute {
     return add(x, spread)
   }
 
-  /// Every token in floats, scaled to length 1.
+  /// Every token in float32, scaled to length 1.
   private func directions(_ x: Tensor) -> Tensor {
     let values = converted(x, to: .fp32)
     let y = tensor(batch: x.batch, height: x.height, width: x.width, channels: x.channels, elementType: .fp32)
@@ -132,7 +134,7 @@ extension Compute {
     var nearest = [(destination: Int, cosine: Float)](repeating: (0, -.infinity), count: tokens.sources.count)
     nearest.withUnsafeMutableBufferPointer { nearest in
       nonisolated(unsafe) let nearest = nearest
-      // Some at a time: all cosines of a large image would take more memory than everything else.
+      // A few at a time: all cosines of a large image would take more memory than everything else.
       for first in stride(from: 0, to: tokens.sources.count, by: Self.sourcesAtATime) {
         let count = min(Self.sourcesAtATime, tokens.sources.count - first)
         let sources = tensor(batch: 1, height: 1, width: count, channels: channels, elementType: .fp32)

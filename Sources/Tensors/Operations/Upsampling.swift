@@ -1,4 +1,4 @@
-/// Operations of upscaling networks, besides convolutions; in floats.
+/// Operations of upscaling networks besides convolutions. Only in float32.
 extension Compute {
   /// x if x > 0, otherwise slope · x, in place: He et al. 2015, arXiv:1502.01852.
   ///
@@ -35,7 +35,7 @@ extension Compute {
     return y
   }
 
-  /// Every `factor`² channels become a square of pixels: Shi et al. 2016, "Real-Time Single Image and Video
+  /// Turns every `factor`² channels into a square of pixels: Shi et al. 2016, "Real-Time Single Image and Video
   /// Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", arXiv:1609.05158.
   ///
   /// - Parameters:

@@ -1,7 +1,7 @@
-/// Windows of pixels around pixels: for convolutions that are not 3x3, and for pooling. In floats.
+/// Windows of pixels around pixels, for convolutions that are not 3x3 and for pooling. Only in float32.
 extension Compute {
-  /// The square of pixels around every other pixel of every other row, one after the other, so that a product over its
-  /// channels is a convolution with a step of 2. Pixels beyond the edges are zero.
+  /// For every other pixel of every other row, the square of pixels around it, one after the other. A product over its channels
+  /// is then a convolution with a step of 2. Pixels beyond the edges are zero.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]` without a border.
@@ -31,7 +31,7 @@ extension Compute {
     return y
   }
 
-  /// The largest values of the 3x3 pixels around every other pixel of every other row.
+  /// For every other pixel of every other row, the largest values of the 3x3 pixels around it.
   ///
   /// - Parameter x: `[batch, height, width, channels]` without a border.
   /// - Returns: `[batch, ceil(height / 2), ceil(width / 2), channels]`.

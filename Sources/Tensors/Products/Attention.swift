@@ -2,53 +2,53 @@ import CKernels
 
 /// Which keys a query sees.
 public enum AttentionMask: Sendable {
-  /// All of them.
+  /// All keys.
   case none
-  /// Those up to its own index.
+  /// Those with an index up to its own.
   case causal
 }
 
-/// What attention adds to the scores of each head by the distance between key and query.
+/// A bias that attention adds to the scores, for each head and each distance between key and query.
 ///
 /// Source: Raffel et al. 2019, "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer",
 /// arXiv:1910.10683.
 public final class DistanceBias: Sendable {
-  /// How many tokens the queries and the keys may have.
+  /// The largest number of queries and of keys.
   public let count: Int
   let heads: Int
-  /// `[heads][2 * count - 1]`, from the distance 1 - count on.
+  /// `[heads][2 * count - 1]`, starting at the distance 1 - count.
   private let values: [Float]
 
   /// Computes the bias of each distance.
   ///
   /// - Parameters:
-  ///   - count: How many tokens the queries and the keys may have.
-  ///   - heads: How many heads.
-  ///   - value: The bias of a head for the index of a key minus that of a query.
+  ///   - count: The largest number of queries and of keys.
+  ///   - heads: The number of heads.
+  ///   - value: The bias of a head for a distance: the key's index minus the query's.
   public init(count: Int, heads: Int, value: (_ head: Int, _ distance: Int) -> Float) {
     self.count = count
     self.heads = heads
     values = (0..<heads).flatMap { head in (1 - count..<count).map { value(head, $0) } }
   }
 
-  /// Calls `body` with the bias of the first key for a query, from which both distances of the query can be reached.
+  /// Calls `body` with a pointer to a query's bias for key 0; the biases of the other keys follow it.
   fileprivate func withStart(_ head: Int, query: Int, _ body: (UnsafePointer<Float>?) -> Void) {
     values.withUnsafeBufferPointer { body($0.baseAddress.map { $0 + head * (2 * count - 1) + count - 1 - query }) }
   }
 }
 
 extension Compute {
-  /// softmax(q kᵀ · scale + bias) v for every head. Scores exist for a few queries at a time only.
+  /// softmax(q kᵀ · scale + bias) v for every head. Scores exist only for a few queries at a time.
   ///
-  /// Keys and values may have fewer heads than the queries: neighbouring heads of the queries then share them, as in Ainslie et
-  /// al. 2023, "GQA", arXiv:2305.13245.
+  /// Keys and values may have fewer heads than queries: consecutive heads of the queries then share them, as in Ainslie et al.
+  /// 2023, "GQA", arXiv:2305.13245.
   ///
   /// - Parameters:
   ///   - q: `[batch, height, width, heads * head width]` without a border; every pixel is a query.
   ///   - sources: The keys and values of each image of the batch.
   ///   - mask: Which keys a query sees.
-  ///   - scale: Multiplies the products; nil for 1 / √width.
-  ///   - bias: Added to the scores; nil for nothing.
+  ///   - scale: The factor of the products; nil for 1 / √width.
+  ///   - bias: Added to the scores; nil for none.
   /// - Returns: A tensor of `q`'s shape.
   ///
   /// Source: Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762.
@@ -123,9 +123,9 @@ extension Compute {
 private protocol AttentionCall {
   associatedtype Number: TensorNumber
 
-  /// The most queries of one call.
+  /// The largest number of queries in a call.
   static var queriesInCall: Int { get }
-  /// Bytes of scratch memory that a call needs.
+  /// The size of a call's scratch memory in bytes.
   static func scratchBytes(rows: Int, _ source: KeysValues, panelWidth: Int) -> Int
 
   init()
@@ -167,7 +167,7 @@ extension ck_attention: AttentionCall {
 extension ck_bf16_attention: AttentionCall {
   static var queriesInCall: Int { Int(CK_BF16_ATTENTION_ROWS) }
 
-  /// CK_BF16_ATTENTION_SCRATCH, which Swift cannot import.
+  /// CK_BF16_ATTENTION_SCRATCH, a macro that Swift cannot import.
   static func scratchBytes(rows: Int, _ source: KeysValues, panelWidth: Int) -> Int {
     let width = (source.headWidth + panelWidth - 1) / panelWidth * panelWidth
     return queriesInCall * (Int(CK_BF16_ATTENTION_KEYS) * 3 / 2 + width) * MemoryLayout<Float>.stride

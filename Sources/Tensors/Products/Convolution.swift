@@ -1,15 +1,15 @@
 import CKernels
 
 extension Compute {
-  /// A 3x3 convolution by the algorithm that the matrix is packed for.
+  /// A 3x3 convolution with the algorithm that the matrix is packed for.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
   ///   - matrix: The weights of a 3x3 convolution.
   ///   - step: 1, or 2 for every other pixel of every other row.
-  ///   - start: The row and column of the first pixel that is convolved: 0, or 1 with a step of 2.
+  ///   - start: The row and column of the first centre pixel: 0, or 1 with a step of 2.
   ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
-  ///   - residual: Added to the result; of the result's shape and `x`'s element type, without a border.
+  ///   - residual: Added to the result; a tensor of the result's shape and `x`'s element type, without a border.
   ///   - elementType: The element type of the result; by default `x`'s.
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func convolution3x3(
@@ -31,7 +31,7 @@ extension Compute {
     let steps = PixelSteps(step: step, start: start)
     switch matrix.layout {
     case .direct(.fp32):
-      // Sums are kept in the result, so it is narrowed afterwards.
+      // Sums are stored in the result, so it is narrowed afterwards.
       let y = convolution(
         TensorSource<ck_product>(x: x), x, matrix, steps, bias: bias, residual: residual, as: .fp32)
       return converted(y, to: wanted)
@@ -49,7 +49,7 @@ extension Compute {
     }
   }
 
-  /// Nine products, whose rows are runs of neighbouring pixels.
+  /// Computes nine products, whose rows are runs of neighbouring pixels.
   private func convolution<Source: ProductSource>(
     _ source: Source, _ x: Tensor, _ matrix: PanelMatrix, _ steps: PixelSteps, bias: Tensor?, residual: Tensor?,
     as elementType: ElementType
@@ -80,15 +80,15 @@ extension Compute {
   }
 }
 
-/// Which rows, or columns, of an image are convolved.
+/// Which rows, or columns, of an image are centres of the convolution.
 private struct PixelSteps {
   let step: Int
   let start: Int
 
-  /// The row of the image at the centre of a row of the result.
+  /// The row of the image at the centre for a row of the result.
   subscript(_ index: Int) -> Int { index * step + start }
 
-  /// How many rows of the result an image with `length` rows has.
+  /// The number of rows of the result for an image with `length` rows.
   func count(in length: Int) -> Int { (length - start + step - 1) / step }
 }
 
@@ -110,7 +110,7 @@ private struct PixelBlocks {
 
   var count: Int { (rowCount + rowsInBlock - 1) / rowsInBlock * columnBlocks }
 
-  /// The rows, counted over all images of the batch, and the columns of a block.
+  /// The rows (counted over all images of the batch) and the columns of a block.
   subscript(_ index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
     let row = index / columnBlocks * rowsInBlock
     let column = index % columnBlocks * columnsInBlock

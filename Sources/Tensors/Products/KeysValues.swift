@@ -1,31 +1,31 @@
 import CKernels
 
-/// Keys and values of one sequence, packed for the attention kernel, head by head.
+/// The keys and values of one sequence, packed for the attention kernel, head by head.
 ///
-/// For cross-attention they depend on the prompt only, so they are packed once for each prompt and kept.
+/// For cross-attention they depend only on the prompt, so they are packed once for each prompt and kept.
 public final class KeysValues {
-  /// How many tokens there are.
+  /// The number of tokens.
   public let count: Int
   let heads: Int
   let headWidth: Int
   let elementType: ElementType
-  /// Whether the keys are bytes, less their mean, with a scale for each.
+  /// Whether the keys are bytes: quantised after subtracting their mean, with a scale for each.
   let hasByteKeys: Bool
   private let panelWidth: Int
   private let buffer: Buffer
 
-  /// Sequences of fewer keys than this are attended to in bf16, because the scores are a small part of the time.
+  /// Sequences with fewer keys than this use bf16, because their scores take little of the time.
   private static let leastByteKeys = 128
 
   /// Packs the keys and values of one image.
   ///
   /// - Parameters:
   ///   - keys: `[batch, height, width, heads * head width]`; every pixel is a token.
-  ///   - values: Of the same shape.
+  ///   - values: The values, of the same shape.
   ///   - image: The index of the image in the batch.
-  ///   - heads: How many heads share the channels.
-  ///   - count: How many tokens are keys, from the first on; nil for all.
-  ///   - compute: The kernels to pack for, and the threads to do it.
+  ///   - heads: The number of heads that share the channels.
+  ///   - count: The number of tokens that are keys, from the first on; nil for all.
+  ///   - compute: The kernels to pack for, and the threads that pack.
   public init(keys: Tensor, values: Tensor, image: Int, heads: Int, count: Int? = nil, compute: Compute) {
     self.count = count ?? keys.height * keys.width
     precondition((1...max(keys.height * keys.width, 1)).contains(self.count), "more keys than tokens")
@@ -69,19 +69,20 @@ public final class KeysValues {
     }
   }
 
-  /// The packed keys of a head: `[panels of keys][head width][panel width]`, and in bf16 two channels of a key together.
+  /// The packed keys of a head: `[panels of keys][head width][panel width]`; in bf16, two channels of a key are stored
+  /// together.
   func keys<Number: TensorNumber>(_ head: Int, as type: Number.Type) -> UnsafeMutablePointer<Number> {
     start(of: type) + head * keySize
   }
 
-  /// The packed values of a head: `[panels of channels][count][panel width]`, and in bf16 two keys together.
+  /// The packed values of a head: `[panels of channels][count][panel width]`; in bf16, two keys are stored together.
   func values<Number: TensorNumber>(_ head: Int, as type: Number.Type) -> UnsafeMutablePointer<Number> {
     let keyBytes = heads * (hasByteKeys ? byteKeySize : keySize * elementType.size)
     return start(of: type) + keyBytes / elementType.size + head * valueSize
   }
 
-  /// The keys of a head as bytes, `[panels of keys][head width / 4][panel width][4]`, then the scale of each key, and the start of
-  /// its sums.
+  /// The keys of a head as bytes, `[panels of keys][head width / 4][panel width][4]`, then the scale of each key, and the start
+  /// value of its sums.
   func byteKeys(_ head: Int) -> (
     keys: UnsafeMutablePointer<Int8>, scales: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Int32>
   ) {
@@ -94,7 +95,7 @@ public final class KeysValues {
     )
   }
 
-  /// Bytes of one head's keys with their scales and sums.
+  /// The size in bytes of one head's keys with their scales and sums.
   private var byteKeySize: Int {
     (count + panelWidth - 1) / panelWidth * panelWidth * ((headWidth + 3) / 4 * 4 + 8)
   }
@@ -104,7 +105,7 @@ public final class KeysValues {
     return buffer.raw.assumingMemoryBound(to: type)
   }
 
-  /// Numbers of one head's keys, and of its values.
+  /// The count of numbers in one head's keys, and in its values.
   private var keySize: Int {
     (count + panelWidth - 1) / panelWidth * panelWidth * Self.paired(headWidth, elementType)
   }
@@ -112,7 +113,7 @@ public final class KeysValues {
     (headWidth + panelWidth - 1) / panelWidth * panelWidth * Self.paired(count, elementType)
   }
 
-  /// Numbers along a sum, rounded up to whole pairs in bf16.
+  /// The length of a sum; in bf16 it is rounded up to whole pairs.
   private static func paired(_ length: Int, _ elementType: ElementType) -> Int {
     switch elementType {
     case .fp32: length
@@ -122,7 +123,7 @@ public final class KeysValues {
 
   // MARK: Packing
 
-  /// The mean of each channel over all tokens of an image, in blocks of tokens whose order depends on the sizes only.
+  /// The mean of each channel over all tokens of an image. Tokens are summed in blocks, whose order depends only on the sizes.
   private static func means(_ keys: Tensor, image: Int, _ compute: Compute) -> [Float] {
     let (count, channels) = (keys.height * keys.width, keys.channels)
     let block = 256

@@ -1,24 +1,24 @@
 import Glibc
 import Synchronization
 
-/// Copies of packed networks in a folder, by what they were packed from and for. A network that was packed once is mapped in the
-/// next start, with the same bits.
+/// Copies of packed networks in a folder, named by what they were packed from and for. The next start maps such a copy instead
+/// of packing the network again; the bits are the same.
 ///
-/// The folder may be shared by several processes. Failing to write a copy is not an error.
+/// Several processes may share the folder. A failure to write a copy is not an error.
 public final class PackedCopies: Sendable {
   private let folder: String
   private let limit: Int
   private let networks = Mutex<[String: PackedNetwork]>([:])
   private let writing = Mutex<[pthread_t]>([])
-  /// The networks that are being written, which need not be kept once more.
+  /// The networks that are being written now, so that they are not written twice.
   private let pending = Mutex<Set<String>>([])
   private let background = Atomic<Bool>(true)
 
-  /// Copies in a folder.
+  /// Creates the copies in a folder.
   ///
   /// - Parameters:
-  ///   - folder: The folder; it is made when the first copy is written.
-  ///   - limit: The most bytes of all copies together.
+  ///   - folder: The folder; it is created with the first copy.
+  ///   - limit: The limit for all copies together, in bytes.
   public init(folder: String, limit: Int) {
     self.folder = folder
     self.limit = limit
@@ -26,7 +26,8 @@ public final class PackedCopies: Sendable {
 
   /// The matrices of a network.
   ///
-  /// - Parameter key: What they are packed from and for, in letters, digits and hyphens; it is also the name of the file.
+  /// - Parameter key: What the matrices are packed from and for, in letters, digits and hyphens; it is also the name of the
+  ///   file.
   /// - Returns: The same object until it is written.
   public func network(_ key: String) -> PackedNetwork {
     networks.withLock { networks in
@@ -38,8 +39,8 @@ public final class PackedCopies: Sendable {
     }
   }
 
-  /// Writes the networks that have matrices without a copy, and forgets all networks. Matrices stay in memory until their copy is
-  /// written.
+  /// Writes the networks that have matrices without a copy, and forgets all networks. Matrices stay in memory until their copy
+  /// is written.
   public func save() {
     let all = networks.withLock { networks in
       defer { networks = [:] }
@@ -58,7 +59,7 @@ public final class PackedCopies: Sendable {
     }
   }
 
-  /// Whether copies are written by a thread of their own; by default they are. Until it is done, their network stays in memory.
+  /// Whether a separate thread writes the copies; the default is true. Until a copy is written, its network stays in memory.
   public var writesInBackground: Bool {
     get { background.load(ordering: .relaxed) }
     set { background.store(newValue, ordering: .relaxed) }
@@ -93,14 +94,14 @@ public final class PackedCopies: Sendable {
     return true
   }
 
-  /// A copy is no reason to fill a disk.
+  /// Whether the disk has enough room: copies must not fill it.
   private func hasDisk(for bytes: Int) -> Bool {
     var status = statvfs()
     guard statvfs(folder, &status) == 0 else { return false }
     return Int(status.f_bavail) * Int(status.f_frsize) >= bytes + (2 << 30)
   }
 
-  /// Removes the copies that were not used for longest, and what interrupted writers left, until there is room.
+  /// Makes room by removing what interrupted writers left, and the copies that were not used for the longest time.
   private func makeRoom(for bytes: Int) -> Bool {
     guard let stream = opendir(folder) else { return false }
     defer { closedir(stream) }
@@ -129,8 +130,8 @@ public final class PackedCopies: Sendable {
   }
 }
 
-// Sendable because `fresh` is only used under the lock; a packed matrix never changes.
-/// The packed matrices of one network: those of its copy, and those that were packed because it has none.
+// Sendable, because `fresh` is only used under the lock, and a packed matrix never changes.
+/// The packed matrices of one network: those in its copy, and those that were packed because it has no copy of them.
 public final class PackedNetwork: @unchecked Sendable {
   let key: String
   let file: PackedFile?
@@ -144,7 +145,7 @@ public final class PackedNetwork: @unchecked Sendable {
     self.isPending = isPending
   }
 
-  /// Keeps a matrix for the copy.
+  /// Stores a matrix for the copy.
   public func keep(_ matrix: PanelMatrix, as name: String) {
     if !isPending { lock.withLock { _ in fresh[name] = matrix } }
   }
@@ -170,7 +171,7 @@ public final class PackedNetwork: @unchecked Sendable {
   }
 }
 
-/// What a thread writes.
+/// The work of a thread that writes copies.
 private final class PackedWriting {
   let run: () -> Void
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A file of packed matrices, mapped into memory, so that a network need not be packed again.
+/// A file of packed matrices that is mapped into memory, so that a network need not be packed again.
 ///
 ///     sdbatch packed 1\n                      the format's version
 ///     KEY\n                                   what the matrices were packed from and for
@@ -9,10 +9,10 @@ import Glibc
 ///     CHECKSUM\n                              of the lines above
 ///     data                                    each part starts at a whole page
 ///
-/// The file is written under another name, flushed and renamed, so it is complete or absent. It is never changed afterwards; a
-/// process that has it mapped keeps it when another removes it.
+/// The file is written under another name, flushed and renamed, so it is complete or absent. It never changes afterwards; a
+/// process that has mapped it keeps its content when another process removes it.
 final class PackedFile: @unchecked Sendable {
-  /// One matrix: where its parts are.
+  /// One matrix: the positions of its parts.
   struct Entry: Equatable {
     var name: String
     var panels: Int
@@ -21,7 +21,7 @@ final class PackedFile: @unchecked Sendable {
     var columnCount: Int
     var sample: UInt64
 
-    /// The line in the file's head.
+    /// The line at the start of the file.
     var line: String { "\(name)\t\(panels)\t\(bytes)\t\(columns)\t\(columnCount)\t\(String(sample, radix: 16))\n" }
   }
 
@@ -31,10 +31,10 @@ final class PackedFile: @unchecked Sendable {
   private let size: Int
 
   private static let title = "sdbatch packed 1"
-  /// Data starts at whole pages.
+  /// Data start at whole pages.
   static let page = 4096
 
-  /// Maps the file at `path`; nil if there is none, or if it is not a whole one with this key.
+  /// Maps the file at `path`; nil if there is none, or if it is incomplete or has another key.
   init?(path: String, key: String) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
@@ -49,10 +49,10 @@ final class PackedFile: @unchecked Sendable {
       munmap(start, size)
       return nil
     }
-    // Huge pages where the file system has them, and the disk reads ahead.
+    // Use huge pages if the file system has them, and let the disk read ahead.
     madvise(start, size, MADV_HUGEPAGE)
     madvise(start, size, MADV_WILLNEED)
-    // The time of last use decides which files are removed first.
+    // The time of the last use decides which files are removed first.
     futimens(descriptor, nil)
     (self.start, self.size, self.entries) = (start, size, entries)
   }
@@ -62,7 +62,7 @@ final class PackedFile: @unchecked Sendable {
   /// The panels of a matrix.
   func panels(_ entry: Entry) -> UnsafeMutableRawPointer { start + entry.panels }
 
-  /// The scales of a matrix's columns, then their sums; nil without any.
+  /// The scales of a matrix's columns, followed by their sums; nil if there are none.
   func columns(_ entry: Entry) -> UnsafeMutableRawPointer? { entry.columnCount > 0 ? start + entry.columns : nil }
 
   private static func entries(_ file: UnsafeRawBufferPointer, key: String) -> [String: Entry]? {
@@ -119,23 +119,23 @@ final class PackedFile: @unchecked Sendable {
   struct Part {
     let name: String
     let panels: UnsafeRawBufferPointer
-    /// The scales and the sums of the columns, of equal sizes; empty without any.
+    /// The scales and the sums of the columns, of equal sizes; empty if there are none.
     let scales: UnsafeRawBufferPointer
     let sums: UnsafeRawBufferPointer
   }
 
-  /// Bytes of a file with these matrices, about.
+  /// The approximate size in bytes of a file with these matrices.
   static func size(of parts: [Part]) -> Int {
     parts.reduce(2 * page) { $0 + $1.panels.count + 2 * $1.scales.count + 2 * page + $1.name.utf8.count + 100 }
   }
 
-  /// Writes a file at once: under another name, flushed, then renamed.
+  /// Writes a file atomically: under another name, flushed, then renamed.
   ///
   /// - Parameters:
-  ///   - path: The file's path; its folder exists.
+  ///   - path: The file's path; its folder must exist.
   ///   - key: What the matrices were packed from and for; one line.
   ///   - parts: The matrices.
-  /// - Returns: Whether the file is there now.
+  /// - Returns: Whether the file was written.
   static func write(_ path: String, key: String, _ parts: [Part]) -> Bool {
     func rounded(_ offset: Int) -> Int { (offset + page - 1) / page * page }
     func head(_ entries: [Entry]) -> [UInt8] {
@@ -186,7 +186,7 @@ final class PackedFile: @unchecked Sendable {
   private static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
     var done = 0
     while done < bytes.count {
-      // A megabyte at a time, so that a process that stops does not wait for long.
+      // Write a megabyte at a time, so that a process that is asked to stop does not wait for long.
       let count = pwrite(
         descriptor, bytes.baseAddress.map { $0 + done }, min(bytes.count - done, 1 << 20), off_t(offset + done))
       if count > 0 {

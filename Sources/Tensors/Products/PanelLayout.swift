@@ -2,8 +2,8 @@
 enum PanelLayout {
   /// The layer's own weights, tap by tap.
   case direct(PanelWeights)
-  /// Bytes of a linear layer whose product also computes the gates: the first half of a panel's columns are x, the second
-  /// half the gates of x · gelu(gate).
+  /// Bytes of a linear layer whose product also applies gates, x · gelu(gate): the first half of a panel's columns are x, the
+  /// second half the gates.
   case gated(QuantizedColumns)
   /// A 3x3 convolution's nine taps, transformed to the positions of a Winograd window.
   case winograd(WinogradTile, PanelWeights)
@@ -17,9 +17,9 @@ enum PanelLayout {
   }
 }
 
-/// The type of a panel's weights, with what its kernel needs in addition.
+/// The type of a panel's weights, and what its kernel needs in addition.
 ///
-/// Every 32 bits of a panel hold the weights of one column, for as many neighbouring inputs as fit:
+/// Every 32 bits of a panel hold weights of one column, for as many consecutive inputs as fit:
 ///
 ///     fp32: [taps][inputs][panel width]
 ///     bf16: [taps][inputs / 2][panel width][2]
@@ -31,7 +31,7 @@ enum PanelWeights {
   case bf16
   case int8(QuantizedColumns)
 
-  /// Neighbouring inputs that share the 32 bits of a column.
+  /// The number of consecutive inputs in the 32 bits of a column.
   var inputsInGroup: Int {
     switch self {
     case .fp32: 1
@@ -40,7 +40,7 @@ enum PanelWeights {
     }
   }
 
-  /// The type of activations before the product, which quantises them itself if the weights are bytes.
+  /// The type of activations before the product. If the weights are bytes, the product quantises the activations itself.
   var elementType: ElementType {
     switch self {
     case .fp32: .fp32
@@ -49,22 +49,22 @@ enum PanelWeights {
   }
 }
 
-/// The scale of each column of quantised weights, and the sum of its bytes, which corrects for the zero of the activations.
+/// The scale of each column of quantised weights, and the sum of its bytes, which corrects for the activations' zero point.
 final class QuantizedColumns {
   private let panelWidth: Int
   private let sumsInPanel: Int
   private let count: Int
   private let scales: UnsafeMutablePointer<Float>
   private let sums: UnsafeMutablePointer<Int32>
-  /// The file that the memory belongs to; nil for memory of its own.
+  /// The file that the memory belongs to; nil if the memory is its own.
   private let file: PackedFile?
 
-  /// Memory with any content.
+  /// Allocates memory with arbitrary content.
   ///
   /// - Parameters:
-  ///   - panels: Panels of the matrix.
-  ///   - panelWidth: Columns of a panel.
-  ///   - sumsInPanel: Separate sums of a column: 1, because all taps are added up, or one for each Winograd position.
+  ///   - panels: The number of panels.
+  ///   - panelWidth: The number of columns of a panel.
+  ///   - sumsInPanel: The number of sums for each column: 1, because all taps are added up, or one for each Winograd position.
   init(panels: Int, panelWidth: Int, sumsInPanel: Int) {
     self.panelWidth = panelWidth
     self.sumsInPanel = sumsInPanel
@@ -74,7 +74,7 @@ final class QuantizedColumns {
     file = nil
   }
 
-  /// The columns of a matrix in a file; nil if it has others.
+  /// The columns of a matrix in a file; nil if their number does not match.
   init?(panels: Int, panelWidth: Int, sumsInPanel: Int, _ entry: PackedFile.Entry, of file: PackedFile) {
     count = panels * sumsInPanel * panelWidth
     guard count == entry.columnCount, let start = file.columns(entry) else { return nil }
@@ -85,7 +85,7 @@ final class QuantizedColumns {
     self.file = file
   }
 
-  /// The bytes of all scales, and of all sums.
+  /// The bytes of all scales, and those of all sums.
   var parts: (scales: UnsafeRawBufferPointer, sums: UnsafeRawBufferPointer) {
     (UnsafeRawBufferPointer(start: scales, count: 4 * count), UnsafeRawBufferPointer(start: sums, count: 4 * count))
   }

@@ -1,9 +1,9 @@
 import CKernels
 import Synchronization
 
-/// Weights of a linear layer or a convolution, packed once at load for the product kernels.
+/// Weights of a linear layer or a convolution, packed for the product kernels when they are loaded.
 ///
-/// The outputs are cut into panels of the kernels' width; outputs past the last are zero. In fp32:
+/// The outputs are divided into panels of the kernels' width; outputs past the last are zero. In fp32:
 ///
 ///     panel 0: tap 0: input 0: o0 o1 ... o31 | input 1: o0 o1 ... o31 | ...
 ///              tap 1: ...
@@ -15,12 +15,12 @@ public final class PanelMatrix {
   public enum Layer: Sendable {
     /// A linear layer or a 1x1 convolution.
     case linear
-    /// A quantised linear layer with twice as many outputs, x and then its gates, which become x · gelu(gate) in the product.
+    /// A quantised linear layer with twice as many outputs: x, then the gates. The product computes x · gelu(gate).
     case gatedLinear
     /// A 3x3 convolution.
     case convolution(ConvolutionAlgorithm)
 
-    /// Pixels that each result depends on.
+    /// The number of pixels that each result depends on.
     public var taps: Int {
       switch self {
       case .linear, .gatedLinear: 1
@@ -28,7 +28,7 @@ public final class PanelMatrix {
       }
     }
 
-    /// The tile of a convolution by Winograd's algorithm; nil for other layers.
+    /// The tile of a convolution with Winograd's algorithm; nil for other layers.
     var tile: WinogradTile? {
       switch self {
       case .linear, .gatedLinear: nil
@@ -52,7 +52,7 @@ public final class PanelMatrix {
   /// 1 for a linear layer or a 1x1 convolution, 9 for a 3x3 convolution.
   public let taps: Int
   let layout: PanelLayout
-  /// Columns of a panel.
+  /// The number of columns of a panel.
   let panelWidth: Int
   let panels: Int
   private let memory: Memory
@@ -61,13 +61,13 @@ public final class PanelMatrix {
   /// Packs weights in PyTorch's order, `[outputs, inputs, taps]`.
   ///
   /// - Parameters:
-  ///   - outputs: Outputs of the weights, gates included.
+  ///   - outputs: The outputs of the weights, including gates.
   ///   - inputs: Input channels.
   ///   - bias: `[outputs]`, or nil.
   ///   - layer: What to pack for.
-  ///   - compute: The kernels to pack for, and the threads to do it; its precision decides whether weights are quantised.
-  ///   - read: Reads the weights of some outputs, `[range, inputs, taps]`; called from several threads at once.
-  /// - Throws: What `read` throws for the first outputs that it rejects.
+  ///   - compute: The kernels to pack for, and the threads that pack; its precision decides whether weights are quantised.
+  ///   - read: Reads the weights of some outputs, `[range, inputs, taps]`; called from several threads at the same time.
+  /// - Throws: The error of `read` for the first outputs that it rejects.
   public init<Failure>(
     outputs: Int, inputs: Int, bias: [Float]?, layer: Layer, compute: Compute,
     read: (Range<Int>, UnsafeMutablePointer<Float>) throws(Failure) -> Void
@@ -110,7 +110,7 @@ public final class PanelMatrix {
     if let failure = failure.withLock({ $0 }) { throw failure.error }
   }
 
-  /// The bias in whole panels; gates are in the second half of their panel.
+  /// The bias, padded to whole panels; gates are in the second half of their panel.
   private static func padded(
     _ bias: [Float], results: Int, columns: Int, panels: Int, width: Int
   ) -> UnsafeMutablePointer<Float> {
@@ -123,19 +123,19 @@ public final class PanelMatrix {
     return padded
   }
 
-  /// Keeps the weights of a linear layer as a file stores them; products unpack them. Results are those of packed weights. Nil if the
-  /// inputs are not whole blocks, or if a weight is NaN or infinite.
+  /// Keeps the weights of a linear layer in the form of the file; products unpack them. Results are those of packed weights.
+  /// Nil if the inputs are not whole blocks, or if a weight is NaN or infinite.
   ///
   /// - Parameters:
   ///   - stored: The file's form.
   ///   - factors: The factors of FP8 and int8; nil for 1.
-  ///   - outputs: Outputs of the weights, gates included.
+  ///   - outputs: The outputs of the weights, including gates.
   ///   - inputs: Input channels.
   ///   - bias: `[outputs]`, or nil.
   ///   - layer: A linear layer, gated or not.
   ///   - compute: The kernels that will multiply, and the threads to read with; its precision decides whether products are in bytes.
-  ///   - read: Copies the bytes of some rows; called from several threads at once.
-  /// - Throws: What `read` throws for the first rows that it rejects.
+  ///   - read: Copies the bytes of some rows; called from several threads at the same time.
+  /// - Throws: The error of `read` for the first rows that it rejects.
   public init?<Failure>(
     stored: StoredWeights, factors: StoredFactors?, outputs: Int, inputs: Int, bias: [Float]?, layer: Layer,
     compute: Compute, read: (Range<Int>, UnsafeMutableRawPointer) throws(Failure) -> Void
@@ -154,7 +154,7 @@ public final class PanelMatrix {
     layout = Self.layout(layer, inputs: inputs, panels: panels, compute)
     memory = .rows(rows)
     biasMemory = bias.map { Self.padded($0, results: results, columns: columns, panels: panels, width: width) }
-    // A panel of floats keeps NaN and infinity, and gives the scales of bytes.
+    // A panel of floats shows NaN and infinity, and gives the scales for bytes.
     let isQuantized = layout.weights.inputsInGroup == 4
     let floatBytes = inputs * width * MemoryLayout<Float>.stride
     let scratch = Scratch(bytesEach: floatBytes + (isQuantized ? floatBytes / 4 : 0), compute.machine)
@@ -196,12 +196,12 @@ public final class PanelMatrix {
     if case .int8(let columns) = layout.weights { rows.setScales(columns, panels: panels, panelWidth: width) }
   }
 
-  /// A matrix that was packed before, from its network's copy. Nil if the copy lacks it, or has one of another size.
+  /// A matrix that was packed before, from its network's copy. Nil if the copy does not have it, or has it in another size.
   ///
   /// - Parameters:
   ///   - copy: The packed network.
   ///   - name: The matrix's name there.
-  ///   - outputs: Outputs of the weights, gates included.
+  ///   - outputs: The outputs of the weights, including gates.
   ///   - inputs: Input channels.
   ///   - bias: `[outputs]`, or nil.
   ///   - layer: What it is packed for.
@@ -249,7 +249,7 @@ public final class PanelMatrix {
     return layer.tile.map { .winograd($0, weights) } ?? .direct(weights)
   }
 
-  /// The packed weights as a copy holds them; nil if they are kept as a file stores them.
+  /// The packed weights in the form of copies; nil if they are stored as in the file.
   func part(_ name: String) -> PackedFile.Part? {
     guard case .panels(let panels) = memory else { return nil }
     var columns = (
@@ -261,7 +261,7 @@ public final class PanelMatrix {
       sums: columns.sums)
   }
 
-  /// The row of the weights in each column of a panel; nil in columns past the last.
+  /// The row of the weights for each column of a panel; nil in columns past the last.
   func rows(ofPanel panel: Int) -> [Int?] {
     let columns = panelOutputs
     return (0..<panelWidth).map { column in
@@ -274,7 +274,7 @@ public final class PanelMatrix {
     let weights: PanelWeights =
       switch compute.precision {
       case .fp32: .fp32
-      // Longer sums may overflow; no known network has them.
+      // Longer sums may overflow. No known network has them.
       case .int8 where inputs * layer.taps <= Int(CK_INT8_INPUTS):
         .int8(
           QuantizedColumns(
@@ -293,10 +293,10 @@ public final class PanelMatrix {
   /// - Parameters:
   ///   - weights: `[outputs, inputs, taps]`.
   ///   - bias: `[outputs]`, or nil.
-  ///   - outputs: Outputs of the weights, gates included.
+  ///   - outputs: The outputs of the weights, including gates.
   ///   - inputs: Input channels.
   ///   - layer: What to pack for.
-  ///   - compute: The kernels to pack for, and the threads to do it.
+  ///   - compute: The kernels to pack for, and the threads that pack.
   public convenience init(
     weights: [Float], bias: [Float]?, outputs: Int, inputs: Int, layer: Layer, compute: Compute
   ) {
@@ -320,7 +320,7 @@ extension PanelMatrix {
   /// The type of activations before the product. The bias is in floats.
   var elementType: ElementType { layout.weights.elementType }
 
-  /// Where the weights are.
+  /// The memory of the weights.
   private enum Memory {
     case panels(PanelMemory)
     case rows(StoredRows)
@@ -334,10 +334,10 @@ extension PanelMatrix {
     }
   }
 
-  /// Whether the weights are kept as a file stores them.
+  /// Whether the weights are stored as in the file.
   public var isKept: Bool { storedRows != nil }
 
-  /// Outputs of a whole panel.
+  /// The number of outputs of a whole panel.
   var panelOutputs: Int {
     switch layout {
     case .direct, .winograd: panelWidth
@@ -345,7 +345,7 @@ extension PanelMatrix {
     }
   }
 
-  /// Bytes of all weights.
+  /// The size of all weights in bytes.
   var bytes: Int {
     switch memory {
     case .panels(let panels): panels.bytes
@@ -353,12 +353,12 @@ extension PanelMatrix {
     }
   }
 
-  /// Bytes of one tap of one panel.
+  /// The size in bytes of one tap of one panel.
   var tapBytes: Int {
     (inputs + layout.weights.inputsInGroup - 1) / layout.weights.inputsInGroup * panelWidth * 4
   }
 
-  /// Multiplications and additions for one pixel of the result.
+  /// The multiplications and additions for one pixel of the result.
   public var operationsPerPixel: Double {
     let columns =
       switch layout {
@@ -377,7 +377,7 @@ extension PanelMatrix {
   /// The bias of one panel; nil if the layer has none.
   func bias(_ panel: Int) -> UnsafePointer<Float>? { biasMemory.map { UnsafePointer($0 + panel * panelWidth) } }
 
-  /// The sums of the bias and each of some vectors, `[count, 1, 1, outputs]`, padded to whole panels, in floats.
+  /// The sum of the bias and each of some vectors, `[count, 1, 1, outputs]`, padded to whole panels, in floats.
   func bias(plus vectors: Tensor, _ compute: Compute) -> Tensor {
     precondition(vectors.count == vectors.batch * outputs, "a vector has one value for each output")
     let sums = compute.tensor(
@@ -392,20 +392,20 @@ extension PanelMatrix {
   }
 }
 
-/// The memory of a matrix's panels: `[panels][positions][inputs, in groups][panel width]`, where a position is a tap or a
-/// position of a Winograd window.
+/// The memory of a matrix's panels: `[panels][positions][inputs, in groups][panel width]`. A position is a tap, or a position
+/// of a Winograd window.
 struct PanelMemory {
   let inputs: Int
-  /// Inputs that share the 32 bits of a column.
+  /// The number of inputs in the 32 bits of a column.
   let inputsInGroup: Int
   let positions: Int
   let panelWidth: Int
   let panels: Int
   private let start: UnsafeMutableRawPointer
-  /// The file that the memory belongs to; nil for memory of its own.
+  /// The file that the memory belongs to; nil if the memory is its own.
   private let file: PackedFile?
 
-  /// Memory with any content; it is kept until `deallocate`.
+  /// Allocates memory with arbitrary content; it is kept until `deallocate`.
   init(inputs: Int, inputsInGroup: Int, positions: Int, panelWidth: Int, panels: Int) {
     self.inputs = inputs
     self.inputsInGroup = inputsInGroup
@@ -433,13 +433,13 @@ struct PanelMemory {
 
   func deallocate() { if file == nil { Workspace.deallocate(start, bytes) } }
 
-  /// Groups of inputs; the last may lack some.
+  /// The number of groups of inputs; the last group may have fewer inputs.
   var groups: Int { (inputs + inputsInGroup - 1) / inputsInGroup }
 
-  /// Bytes of one position of one panel.
+  /// The size in bytes of one position of one panel.
   var positionBytes: Int { groups * panelWidth * 4 }
 
-  /// Bytes of all panels.
+  /// The size in bytes of all panels.
   var bytes: Int { panels * positions * positionBytes }
 
   /// The weights of a panel, starting at a position and at the first input of a group.

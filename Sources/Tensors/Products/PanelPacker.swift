@@ -1,15 +1,16 @@
 import CKernels
 
-/// Brings weights from PyTorch's order, `[outputs, inputs, taps]`, into the panels of a matrix.
+/// Packs weights from PyTorch's order, `[outputs, inputs, taps]`, into the panels of a matrix.
 struct PanelPacker {
   private let layout: PanelLayout
   private let memory: PanelMemory
   private let taps: Int
   private let table: UnsafePointer<ck_table>
-  /// For panels in floats before they are quantised; nil if they never are.
+  /// For panels in floats before they are quantised; nil if they are never quantised.
   private let floats: Scratch?
 
-  /// Inputs that are packed together, so that the cache lines that columns share stay in the cache until they are full.
+  /// The number of inputs that are packed together, so that the cache lines that columns share stay in the cache until they are
+  /// full.
   private static let block = 32
 
   init(_ layout: PanelLayout, _ memory: PanelMemory, taps: Int, _ compute: Compute) {
@@ -26,12 +27,12 @@ struct PanelPacker {
       }
   }
 
-  /// Packs one panel; called from several threads at once.
+  /// Packs one panel; called from several threads at the same time.
   ///
   /// - Parameters:
-  ///   - weights: `[rows, inputs, taps]`, followed by the gates of the same rows if there are gates.
-  ///   - rows: Outputs of this panel.
-  ///   - panel: Its index.
+  ///   - weights: `[rows, inputs, taps]`, followed by the gates of the same rows if there are any.
+  ///   - rows: The number of outputs of this panel.
+  ///   - panel: The index of the panel.
   func pack(_ weights: UnsafePointer<Float>, rows: Int, panel: Int) {
     let destination = memory.start(panel)
     switch layout {
@@ -56,7 +57,7 @@ struct PanelPacker {
   private var inputs: Int { memory.inputs }
   private var width: Int { memory.panelWidth }
 
-  /// `[taps][inputs][panel width]` in floats; columns before `firstColumn` are left as they are, those after the last row are
+  /// Packs `[taps][inputs][panel width]` in floats. Columns before `firstColumn` do not change; those after the last row become
   /// zero.
   private func packFloats(
     _ weights: UnsafePointer<Float>, rows: Int, into panel: UnsafeMutableRawPointer, from firstColumn: Int = 0
@@ -75,7 +76,7 @@ struct PanelPacker {
     }
   }
 
-  /// `[taps][inputs / 2][panel width][2]` in bf16.
+  /// Packs `[taps][inputs / 2][panel width][2]` in bf16.
   private func packPairs(_ weights: UnsafePointer<Float>, rows: Int, into panel: UnsafeMutableRawPointer) {
     let size = inputs * taps
     let pairs = memory.groups
@@ -101,7 +102,7 @@ struct PanelPacker {
     }
   }
 
-  /// The positions of a Winograd window, in floats or in pairs of bf16.
+  /// Packs the positions of a Winograd window, in floats or in pairs of bf16.
   private func packPositions(
     _ weights: UnsafePointer<Float>, rows: Int, _ tile: WinogradTile, into panel: UnsafeMutableRawPointer,
     _ elementType: ElementType
@@ -134,12 +135,12 @@ struct PanelPacker {
     }
   }
 
-  /// Packs a panel in floats, then turns it into bytes.
+  /// Packs a panel in floats, then converts it to bytes.
   ///
   /// - Parameters:
-  ///   - columns: Where the scales and sums go.
+  ///   - columns: Receives the scales and sums.
   ///   - panel: The panel's index.
-  ///   - sums: Separate sums of a column, each with its own scale: one, or one for each Winograd position.
+  ///   - sums: The number of sums for each column, each with its own scale: one, or one for each Winograd position.
   ///   - packFloats: Packs `[positions][inputs][panel width]`.
   private func quantize(
     _ columns: QuantizedColumns, panel: Int, sums: Int = 1, _ packFloats: (UnsafeMutableRawPointer) -> Void

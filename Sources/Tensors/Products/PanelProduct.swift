@@ -1,12 +1,14 @@
 import CKernels
 
-/// How a product is cut. Only sizes decide, so that every sum has the same order with any number of threads.
+/// How a product is divided. Only sizes decide, so every sum has the same order with any number of threads.
 enum ProductBlocking {
-  /// Bytes of a panel that one pass reads; with the rows that they multiply, they stay in a second-level cache of 1 MiB.
+  /// The bytes of a panel that one pass reads. Together with the rows that they are multiplied with, they stay in a
+  /// second-level cache of 1 MiB.
   static let panelBytes = 384 << 10
-  /// Bytes of neighbouring panels that a part of the work uses; parts that run together share them in the last-level cache.
+  /// The bytes of neighbouring panels that a part of the work uses. Parts that run at the same time share them in the
+  /// last-level cache.
   static let groupBytes = 4 << 20
-  /// Rows of a part.
+  /// The number of rows of a part.
   static let rows = 128
 }
 
@@ -17,8 +19,8 @@ struct ProductPass {
   let isFirst: Bool
   let isLast: Bool
 
-  /// The passes over a matrix: as much of a panel at a time as ``ProductBlocking/panelBytes`` allows, which is whole taps of
-  /// a convolution, and inputs of a linear layer.
+  /// The passes over a matrix. Each covers as much of a panel as ``ProductBlocking/panelBytes`` allows: whole taps of a
+  /// convolution, or inputs of a linear layer.
   static func passes(_ matrix: PanelMatrix) -> [ProductPass] {
     if matrix.taps == 1 {
       let groups = max(ProductBlocking.panelBytes / (matrix.panelWidth * 4), 1)
@@ -34,7 +36,7 @@ struct ProductPass {
 }
 
 extension ProductPass {
-  /// The passes over a linear layer's inputs, this many at a time.
+  /// The passes over a linear layer's inputs, `block` at a time.
   static func passes(inputs: Int, block: Int) -> [ProductPass] {
     stride(from: 0, to: inputs, by: block).map { first in
       let end = min(first + block, inputs)
@@ -43,8 +45,8 @@ extension ProductPass {
   }
 }
 
-/// The panels of a matrix in groups: small enough that parts that run together find them in the last-level cache, and that
-/// all threads have work.
+/// The panels of a matrix in groups. They are small enough to stay in the last-level cache for parts that run at the same time,
+/// and to give all threads work.
 struct PanelGroups {
   private let panels: Int
   private let size: Int
@@ -62,10 +64,10 @@ struct PanelGroups {
   func panels(_ group: Int) -> Range<Int> { group * size..<min((group + 1) * size, panels) }
 }
 
-/// Activations as one product kernel reads them; their pixels are the rows of the product.
+/// Activations in the form that one product kernel reads; their pixels are the rows of the product.
 protocol ProductSource {
   associatedtype Call: ProductCall
-  /// Numbers from one pixel to the next.
+  /// The number of numbers from one pixel to the next.
   var pixelStride: Int { get }
   /// The first number of a pixel; rows and columns start at -border.
   func pixel(_ image: Int, _ y: Int, _ x: Int) -> UnsafeMutablePointer<Call.Number>
@@ -92,7 +94,7 @@ struct TensorSource<Call: ProductCall>: ProductSource where Call.Number: TensorN
   func complete(_ call: inout Call, pixel: Int, image: Int, panel: Int) {}
 }
 
-/// Bytes, for columns of bytes.
+/// Activations in bytes, for columns in bytes.
 struct QuantizedSource: ProductSource {
   let x: QuantizedTensor
   let columns: QuantizedColumns
@@ -112,27 +114,27 @@ struct QuantizedSource: ProductSource {
   }
 }
 
-/// The product of a layer's activations with its matrix: what linear layers and convolutions in all precisions have in common.
+/// The product of a layer's activations with its matrix: the common part of linear layers and convolutions in all precisions.
 struct PanelProduct<Source: ProductSource> {
   let source: Source
   let matrix: PanelMatrix
-  /// Used instead of the matrix's bias: one for all images, or one for each; padded to whole panels.
+  /// Replaces the matrix's bias: one for all images, or one for each; padded to whole panels.
   let bias: Tensor?
   let residual: Tensor?
   let y: Tensor
   let table: UnsafePointer<ck_table>
 
-  /// Neighbouring pixels of one image of the result.
+  /// Consecutive pixels of one image of the result.
   struct Run {
     let image: Int
     /// The index of the first pixel in the result, over all images.
     let first: Int
     let count: Int
-    /// The distance in the source of two neighbouring pixels of the result.
+    /// The distance in the source between two consecutive pixels of the result.
     var step = 1
   }
 
-  /// Calls `body` with every panel and pass, and with memory for sums between passes if the kernel needs any. Passes of one
+  /// Calls `body` with every panel and pass, and with memory for sums between passes if the kernel needs any. The passes of a
   /// panel are in order.
   @inline(__always)
   func forEachPass(
@@ -140,7 +142,7 @@ struct PanelProduct<Source: ProductSource> {
     _ body: (_ panel: Int, _ pass: ProductPass, _ sums: UnsafeMutablePointer<Float>?) -> Void
   ) {
     guard Source.Call.keepsSumsApart else {
-      // Sums are in the result, so all panels can use the same inputs while these are in the cache.
+      // Sums are stored in the result, so all panels can use the same inputs while these are in the cache.
       for pass in passes {
         for panel in panels { body(panel, pass, nil) }
       }
@@ -155,15 +157,15 @@ struct PanelProduct<Source: ProductSource> {
     }
   }
 
-  /// One pass of one panel for a run of pixels.
+  /// Runs one pass of one panel for a run of pixels.
   ///
   /// - Parameters:
   ///   - run: The pixels of the result.
   ///   - panel: The panel's index.
-  ///   - pass: What to add up.
+  ///   - pass: The taps and inputs to add up.
   ///   - sums: The run's sums between passes.
-  ///   - weights: The pass's weights of the panel; nil for those in the matrix.
-  ///   - start: Returns the first number of the run's first pixel as a tap sees it.
+  ///   - weights: The panel's weights for this pass; nil for those in the matrix.
+  ///   - start: Returns the first number of the run's first pixel for a tap.
   @inline(__always)
   func multiply(
     _ run: Run, panel: Int, _ pass: ProductPass, sums: UnsafeMutablePointer<Float>?,

@@ -18,7 +18,7 @@ extension Compute {
     let wanted = elementType ?? x.elementType
     switch matrix.layout {
     case .direct(.fp32):
-      // Sums are kept in the result, so it is narrowed afterwards.
+      // Sums are stored in the result, so it is narrowed afterwards.
       let y = product(TensorSource<ck_product>(x: x), x, matrix, residual: residual, as: .fp32)
       return converted(y, to: wanted)
     case .direct(.bf16):
@@ -54,7 +54,7 @@ extension Compute {
     let groups = PanelGroups(matrix, rowParts: blocks, threads: pool.threadCount)
     pool.run(blocks * groups.count) { part in
       let first = part % blocks * ProductBlocking.rows
-      // Without a border all images are one long row of pixels.
+      // Without a border, all images together are one long row of pixels.
       let run = PanelProduct<Source>.Run(image: 0, first: first, count: min(ProductBlocking.rows, x.pixels - first))
       product.forEachPass(groups.panels(part / blocks), passes) { panel, pass, sums in
         product.multiply(run, panel: panel, pass, sums: sums) { _ in

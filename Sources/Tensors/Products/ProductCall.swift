@@ -1,14 +1,14 @@
 import CKernels
 
-/// The arguments of a product kernel: some rows times one panel. The protocol has what the three kernels share, so that a
-/// layer is set up in one way for all of them; `CKernels.h` explains each argument.
+/// The arguments of a product kernel: some rows times one panel. The protocol has the arguments that the three kernels share,
+/// so that the same code sets up a layer for all of them. `CKernels.h` explains each argument.
 protocol ProductCall {
-  /// A number of the rows.
+  /// The type of a number in the rows.
   associatedtype Number: BitwiseCopyable
-  /// A weight of the panel.
+  /// The type of a weight in the panel.
   associatedtype Weight: BitwiseCopyable
 
-  /// Whether sums that take several passes are kept apart from the result until they are complete.
+  /// Whether sums that take several passes are stored separately from the result until they are complete.
   static var keepsSumsApart: Bool { get }
 
   init()
@@ -20,14 +20,14 @@ protocol ProductCall {
   var n: Int { get set }
   var bias: UnsafePointer<Float>! { get set }
 
-  /// Sets how many inputs of each tap are added up.
+  /// Sets the number of inputs of each tap to add up.
   mutating func setInputs(_ count: Int)
-  /// Sets where sums come from and go to between passes.
+  /// Sets where sums are read from and written to between passes.
   ///
   /// - Parameters:
-  ///   - sums: Memory for 32-bit sums of all rows and columns; nil if they are in the result or never leave the kernel.
+  ///   - sums: Memory for 32-bit sums of all rows and columns; nil if they are stored in the result or never leave the kernel.
   ///   - continues: Whether an earlier pass left sums.
-  ///   - finishes: Whether no pass follows.
+  ///   - finishes: Whether this is the last pass.
   mutating func setSums(_ sums: UnsafeMutablePointer<Float>?, continues: Bool, finishes: Bool)
   /// Adds a tensor to the result, starting at the number with this index.
   mutating func setResidual(_ tensor: Tensor, at index: Int)
@@ -46,9 +46,9 @@ extension ProductCall {
   ///   - taps: Taps, or positions of a Winograd window.
   ///   - inputs: A range that starts at the first input of a group.
   ///   - rows: Rows of the product.
-  ///   - rowStride: Numbers from one row to the next.
+  ///   - rowStride: The distance from one row to the next, in numbers.
   ///   - starts: The first row of each tap.
-  ///   - weights: These weights of the panel; nil for those in the matrix.
+  ///   - weights: The panel's weights; nil for those in the matrix.
   @inline(__always)
   init(
     _ matrix: PanelMatrix, panel: Int, taps: Range<Int>, inputs: Range<Int>, rows: Int, rowStride: Int,
@@ -135,7 +135,7 @@ extension ck_int8_product: NarrowProductCall {
     self.finishes = finishes ? 1 : 0
   }
 
-  /// Sets what the bytes of a panel's columns mean.
+  /// Sets the scales and sums of a panel's columns.
   mutating func setColumns(_ columns: QuantizedColumns, _ panel: Int, position: Int = 0) {
     column_scale = UnsafePointer(columns.scales(panel, position: position))
     column_sum = UnsafePointer(columns.sums(panel, position: position))

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Transformed windows in bytes: `[positions][capacity][channels]`, then the scale of each row, then its zero.
+/// Transformed windows in bytes: `[positions][capacity][channels]`, then the scale of each row, then its zero point.
 ///
 /// Each tile of a position is one row of a product, so it has its own scale.
 struct QuantizedWindows {
@@ -10,7 +10,7 @@ struct QuantizedWindows {
   private let capacity: Int
   private let table: UnsafePointer<ck_table>
 
-  /// Windows in memory of ``bytes(positions:channels:_:)``.
+  /// Windows in memory that has the size of ``bytes(positions:channels:_:)``.
   init(
     _ start: UnsafeMutableRawPointer, positions: Int, channels: Int, capacity: Int, _ table: UnsafePointer<ck_table>
   ) {
@@ -21,7 +21,7 @@ struct QuantizedWindows {
     self.table = table
   }
 
-  /// Memory for the windows of this many tiles.
+  /// The size in bytes of the windows of this many tiles.
   static func bytes(positions: Int, channels: Int, _ tiles: Int) -> Int {
     positions * (positionStride(channels, tiles) + tiles * 8)
   }

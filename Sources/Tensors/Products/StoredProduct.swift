@@ -1,20 +1,22 @@
 import CKernels
 
-/// How a product with stored rows is cut.
+/// How a product with stored rows is divided.
 private enum StoredBlocking {
-  /// Groups of inputs that are unpacked at a time: 256 KiB of a panel that is 32 wide, which is all of most layers in bf16.
+  /// The number of input groups that are unpacked at a time: 256 KiB of a panel of width 32, which is all of most layers in
+  /// bf16.
   static let groups = 2048
-  /// Panels that a part unpacks together, so that rows are read once for all of them. With those rows they stay in a second-level
-  /// cache of 1 MiB.
+  /// The number of panels that a part unpacks together, so that rows are read once for all of them. With those rows they stay
+  /// in a second-level cache of 1 MiB.
   static let panels = 2
   /// The most rows that are multiplied with an unpacked panel. Unpacking takes as long as multiplying about 20 rows.
   static let rows = 2048
-  /// Rows that are multiplied with all panels of a part while they are in the cache.
+  /// The number of rows that are multiplied with all panels of a part while they are in the cache.
   static let rowsInBlock = 128
 }
 
 extension Compute {
-  /// A product whose panels are unpacked just before they are multiplied. Its sums have the order of any other product.
+  /// A product whose panels are unpacked just before they are multiplied. Its sums have the same order as those of other
+  /// products.
   func product<Source: ProductSource>(
     _ source: Source, _ x: Tensor, _ matrix: PanelMatrix, unpacking rows: StoredRows, residual: Tensor?,
     as elementType: ElementType
@@ -25,7 +27,7 @@ extension Compute {
     let weights = matrix.layout.weights
     let inputsInPass = StoredBlocking.groups * weights.inputsInGroup
     let passes = ProductPass.passes(inputs: matrix.inputs, block: inputsInPass)
-    // Equal blocks of rows, each of which unpacks all panels once.
+    // Equal blocks of rows; each block unpacks all panels once.
     let rowParts = (x.pixels + StoredBlocking.rows - 1) / StoredBlocking.rows
     let rowsInPart = (x.pixels + rowParts - 1) / rowParts
     let groupSize = max(min(StoredBlocking.panels, matrix.panels * rowParts / (4 * pool.threadCount)), 1)

@@ -1,6 +1,6 @@
 import CKernels
 
-/// How a file stores the weights of a linear layer: the forms that products unpack themselves.
+/// How a file stores the weights of a linear layer: the forms that products can unpack.
 public enum StoredWeights: Sendable, CaseIterable {
   case q4_0
   case q8_0
@@ -13,7 +13,7 @@ public enum StoredWeights: Sendable, CaseIterable {
   case fp16
   case bf16
 
-  /// The smallest part of a row that can be decoded on its own, as a number of weights and of bytes.
+  /// The smallest part of a row that can be decoded separately, as a number of weights and of bytes.
   public var block: (weights: Int, bytes: Int) {
     switch self {
     case .q4_0: (32, 18)
@@ -26,7 +26,8 @@ public enum StoredWeights: Sendable, CaseIterable {
     }
   }
 
-  /// Bytes of one output's weights; nil if the inputs are not whole blocks, or not whole groups of 32 as the kernels want them.
+  /// The size in bytes of one output's weights; nil if the inputs are not whole blocks, or not whole groups of 32, which the
+  /// kernels need.
   public func rowBytes(inputs: Int) -> Int? {
     inputs.isMultiple(of: block.weights) && inputs.isMultiple(of: 32)
       ? inputs / block.weights * block.bytes : nil
@@ -35,9 +36,9 @@ public enum StoredWeights: Sendable, CaseIterable {
   /// Whether rows of this form take less memory than packed ones.
   ///
   /// - Parameters:
-  ///   - inputs: Weights of a row.
-  ///   - precision: What the layer computes in.
-  /// - Returns: False for inputs that are not whole blocks, too.
+  ///   - inputs: The number of weights in a row.
+  ///   - precision: The precision of the layer.
+  /// - Returns: True if they do; false also for inputs that are not whole blocks.
   public func isSmaller(inputs: Int, than precision: Precision) -> Bool {
     guard let bytes = rowBytes(inputs: inputs) else { return false }
     return bytes < inputs * (precision == .int8 ? 1 : precision.elementType.size)
@@ -60,26 +61,26 @@ public enum StoredWeights: Sendable, CaseIterable {
   }
 }
 
-/// The factors of stored weights: each row has one for every so many inputs.
+/// The factors of stored weights: each row has one for every `inputsOfFactor` inputs.
 public struct StoredFactors: Sendable {
   /// `[rows][ceil(inputs / inputsOfFactor)]`.
   public let factors: [Float]
-  /// Inputs that share a factor, a multiple of 32.
+  /// The number of inputs that share a factor, a multiple of 32.
   public let inputsOfFactor: Int
 
-  /// Factors that are multiplied with the stored numbers of FP8 and int8.
+  /// Creates factors, which are multiplied with the stored numbers of FP8 and int8.
   public init(factors: [Float], inputsOfFactor: Int) {
     self.factors = factors
     self.inputsOfFactor = inputsOfFactor
   }
 }
 
-/// The rows of a matrix as a file stores them. Products unpack some inputs of a panel at a time into the cache, just before they
-/// multiply with it. The numbers are those that packing the whole matrix makes.
+/// The rows of a matrix in the form of the file. Products unpack some inputs of a panel at a time into the cache, just before
+/// they multiply with it. The unpacked numbers are the same as in a packed matrix.
 final class StoredRows {
   private let type: StoredWeights
   private let rowBytes: Int
-  /// Bytes of all rows.
+  /// The size of all rows in bytes.
   let bytes: Int
   private let memory: UnsafeMutableRawPointer
   private let factors: StoredFactors?
@@ -87,7 +88,7 @@ final class StoredRows {
   /// 1 / scale of each column of quantised panels.
   private var inverses: [Float] = []
 
-  /// Memory with any content for the rows of a matrix; nil if the inputs are not whole blocks.
+  /// Allocates memory with arbitrary content for the rows of a matrix; nil if the inputs are not whole blocks.
   init?(_ type: StoredWeights, rows: Int, inputs: Int, factors: StoredFactors?) {
     guard let rowBytes = type.rowBytes(inputs: inputs) else { return nil }
     self.type = type
@@ -104,11 +105,11 @@ final class StoredRows {
   /// The first byte of a row.
   func row(_ index: Int) -> UnsafeMutableRawPointer { memory + index * rowBytes }
 
-  /// Sets the scales by which ``unpack(columns:inputs:panel:_:into:_:)`` makes bytes.
+  /// Sets the scales with which ``unpack(columns:inputs:panel:_:into:_:)`` quantises to bytes.
   func setScales(_ columns: QuantizedColumns, panels: Int, panelWidth: Int) {
     inverses = (0..<panels * panelWidth).map { index in
       let inverse = 1 / columns.scales(index / panelWidth)[index % panelWidth]
-      // As the kernel that quantises: for the smallest scales it is infinite, and all numbers become zero.
+      // The same as in the kernel that quantises: for the smallest scales it is infinite, and all numbers become zero.
       return inverse <= 3.0e38 ? inverse : 0
     }
   }
@@ -116,13 +117,13 @@ final class StoredRows {
   /// Unpacks some inputs of a panel.
   ///
   /// - Parameters:
-  ///   - columns: The row of each column, or nil.
+  ///   - columns: The row for each column, or nil.
   ///   - inputs: A range of multiples of 32.
   ///   - panel: The panel's index.
   ///   - weights: The type of the panel's weights.
   ///   - destination: `[inputs, in groups][panel width]`.
   ///   - table: The kernels.
-  /// - Returns: False if a weight is NaN or infinite; only panels in floats show it.
+  /// - Returns: False if a weight is NaN or infinite; this is only checked for panels in floats.
   @discardableResult
   func unpack(
     columns: [Int?], inputs: Range<Int>, panel: Int, _ weights: PanelWeights,

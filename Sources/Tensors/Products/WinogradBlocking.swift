@@ -1,26 +1,28 @@
-/// How the tiles of one convolution are cut into parts. No sum depends on it, so it may look at the number of threads.
+/// How the tiles of one convolution are divided into parts. No sum depends on it, so it may use the number of threads.
 struct WinogradBlocking {
-  /// Tiles of a part: their sums for one panel stay in a second-level cache.
+  /// The number of tiles of a part: their sums for one panel stay in a second-level cache.
   let tiles: Int
-  /// Tiles whose windows exist at the same time and are shared by all threads; they stay in the last-level cache.
+  /// The number of tiles whose windows exist at the same time and are shared by all threads; they stay in the last-level cache.
   let sharedTiles: Int
-  /// Whether a part makes the windows of its own tiles and keeps them in its second-level cache for all panels. Best for many
-  /// tiles and weights that fit into the last-level cache, because each part reads all weights.
+  /// Whether a part makes the windows of its own tiles and keeps them in its second-level cache for all panels. This is best
+  /// for many tiles and weights that fit into the last-level cache, because each part reads all weights.
   let keepsOwnWindows: Bool
 
-  /// Windows that one part transforms at a time for all threads.
+  /// The number of windows that one part transforms at a time for all threads.
   static let windowsInPart = 4
 
   private static let ownBytes = 768 << 10
   private static let sharedBytes = 1536 << 10
   private static let cachedWeights = 16 << 20
 
+  /// Chooses the blocking.
+  ///
   /// - Parameters:
-  ///   - count: Tiles of all images.
-  ///   - windowBytes: Bytes of one tile's window.
+  ///   - count: The number of tiles of all images.
+  ///   - windowBytes: The size of one tile's window in bytes.
   ///   - matrix: The packed weights.
-  ///   - rowsAtATime: Rows that the product kernel multiplies at a time.
-  ///   - threads: Threads that share the work.
+  ///   - rowsAtATime: The number of rows that the product kernel multiplies at a time.
+  ///   - threads: The number of threads that share the work.
   init(tiles count: Int, windowBytes: Int, _ matrix: PanelMatrix, rowsAtATime: Int, threads: Int) {
     func whole(_ tiles: Int) -> Int { (tiles + rowsAtATime - 1) / rowsAtATime * rowsAtATime }
     let ownTiles = whole(min(max(Self.ownBytes / windowBytes, 16), 32))
@@ -39,7 +41,7 @@ struct WinogradBlocking {
     self.tiles = whole(tiles)
   }
 
-  /// Parts that this many tiles are cut into.
+  /// The number of parts for this many tiles.
   func count(in tiles: Int) -> Int { (tiles + self.tiles - 1) / self.tiles }
 
   /// The tiles of a part of `range`.
@@ -64,11 +66,12 @@ struct WinogradTiles {
     count = y.batch * rows * columns
   }
 
-  /// Calls `body` with every run of neighbours in one row of tiles.
+  /// Calls `body` with every run of consecutive tiles in one row of tiles.
   ///
   /// - Parameters:
   ///   - tiles: Some tiles.
-  ///   - body: Is given the image, row and column of the run's first pixel, its number of tiles, and how many came before.
+  ///   - body: Receives the image, row and column of the run's first pixel, its number of tiles, and the number of tiles before
+  ///     it.
   func forEachRun(
     _ tiles: Range<Int>, _ body: (_ image: Int, _ y: Int, _ x: Int, _ count: Int, _ before: Int) -> Void
   ) {

@@ -1,15 +1,15 @@
 import CKernels
 
 extension Compute {
-  /// A 3x3 convolution by Winograd's algorithm: windows of pixels are transformed to positions, each position is one product
+  /// A 3x3 convolution with Winograd's algorithm: windows of pixels are transformed to positions, each position is one product
   /// over the channels, and the sums are transformed back to pixels.
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
   ///   - matrix: The packed weights.
-  ///   - tile: The tile that they are packed for.
+  ///   - tile: The tile that the weights are packed for.
   ///   - weights: The type of the weights.
-  ///   - bias: Used instead of the matrix's bias: one for all images, or one for each.
+  ///   - bias: Replaces the matrix's bias: one for all images, or one for each.
   ///   - residual: Added to the result.
   /// - Returns: `[batch, height, width, outputs]`, of `x`'s element type.
   ///
@@ -87,13 +87,13 @@ private struct WinogradLayer {
 
   // MARK: Memory
 
-  /// Numbers from one position's windows to the next. Not a power of two, at which all positions of a window would share
-  /// the same cache lines.
+  /// The distance between the windows of two positions, in numbers. Not a power of two: then all positions of a window would
+  /// share the same cache lines.
   private func windowStride(_ tiles: Int) -> Int { tiles * x.channels + 32 }
 
   private func sumStride(_ tiles: Int) -> Int { tiles * matrix.panelWidth + 16 }
 
-  /// Memory for the windows of this many tiles.
+  /// The size in bytes of the windows of this many tiles.
   func windowsBytes(_ tiles: Int) -> Int {
     switch weights {
     case .fp32, .bf16: positions * windowStride(tiles) * x.elementType.size
@@ -101,10 +101,10 @@ private struct WinogradLayer {
     }
   }
 
-  /// Memory for some windows before they are quantised.
+  /// The size in bytes of some windows before they are quantised.
   var stagingBytes: Int { positions * windowStride(WinogradBlocking.windowsInPart) * x.elementType.size }
 
-  /// Memory for the sums of this many tiles and one panel.
+  /// The size in bytes of the sums of this many tiles and one panel.
   func sumsBytes(_ tiles: Int) -> Int { positions * sumStride(tiles) * MemoryLayout<Float>.stride }
 
   private func quantizedWindows(_ v: UnsafeMutableRawPointer, _ capacity: Int) -> QuantizedWindows {
@@ -117,9 +117,9 @@ private struct WinogradLayer {
   ///
   /// - Parameters:
   ///   - range: The tiles.
-  ///   - v: Where the windows go.
-  ///   - first: The index of the first window there.
-  ///   - capacity: How many windows `v` has room for.
+  ///   - v: Receives the windows.
+  ///   - first: The index of the first window in `v`.
+  ///   - capacity: The number of windows that `v` has room for.
   ///   - staging: Memory for windows before they are quantised.
   func makeWindows(
     _ range: Range<Int>, into v: UnsafeMutableRawPointer, first: Int, of capacity: Int, _ staging: Scratch?
@@ -141,7 +141,7 @@ private struct WinogradLayer {
     }
   }
 
-  /// Windows to positions, `[positions][capacity][channels]`, starting at the window with the index `first`.
+  /// Transforms windows to positions, `[positions][capacity][channels]`, starting at the window with the index `first`.
   private func transformWindows(_ range: Range<Int>, into v: UnsafeMutableRawPointer, first: Int, of capacity: Int) {
     tiles.forEachRun(range) { image, row, column, count, before in
       var call = ck_winograd_input()
@@ -177,7 +177,7 @@ private struct WinogradLayer {
           call.out_stride = matrix.panelWidth
         }
       case .bf16:
-        // Left unfinished, the sums stay in floats.
+        // As long as the product is not finished, the sums stay in floats.
         multiply(start, position: position, panel: panel, count: count) { (call: inout ck_bf16_product) in
           call.sums = out
         }
@@ -203,7 +203,7 @@ private struct WinogradLayer {
     }
   }
 
-  /// The sums of one panel to pixels.
+  /// Transforms the sums of one panel to pixels.
   func transformSums(_ sums: UnsafeRawPointer, count: Int, panel: Int, _ range: Range<Int>) {
     let output = panel * matrix.panelWidth
     tiles.forEachRun(range) { image, row, column, run, before in

@@ -1,19 +1,19 @@
-/// A text that is a token of its own, whatever the tokenizer makes of the text around it.
+/// A text that is always one token, whatever the tokenizer does with the text around it.
 struct AddedToken: Sendable {
   let id: Int32
-  /// UTF-8, not empty.
+  /// The text in UTF-8, not empty.
   let content: [UInt8]
-  /// Whether it counts only between characters that are no letters, digits or marks.
+  /// Whether it counts only if the characters next to it are not letters, digits or marks.
   var isSingleWord = false
   /// Whether white space before it belongs to it.
   var takesSpaceBefore = false
   /// Whether white space after it belongs to it.
   var takesSpaceAfter = false
-  /// Whether it is looked for in the normalised text.
+  /// Whether it is searched for in the normalised text.
   var isNormalized = false
 }
 
-/// Cuts a text at its added tokens as the `tokenizers` library does: the leftmost first, of several the longest.
+/// Splits a text at its added tokens, as the `tokenizers` library does: the leftmost first, and the longest of several.
 struct AddedTokenSplitter: Sendable {
   /// A part of the text.
   enum Part: Hashable {
@@ -74,7 +74,7 @@ struct AddedTokenSplitter: Sendable {
 }
 
 extension Unicode.Scalar {
-  /// `\w` of regular expressions, after Unicode's UTS 18.
+  /// `\w` of regular expressions, as defined by Unicode's UTS 18.
   fileprivate var isWordCharacter: Bool {
     if UnicodeAge.isNewer(self, than: UnicodeAge.tokenizers) { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }

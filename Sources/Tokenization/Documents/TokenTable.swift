@@ -1,14 +1,14 @@
-/// Ids by the bytes of tokens: a hash table whose keys are in one array, so that half a million look-ups take no memory.
+/// Ids by the bytes of tokens: a hash table whose keys are in one array, so that half a million look-ups allocate no memory.
 struct TokenTable: Sendable {
   private var bytes: [UInt8] = []
-  /// For each token: where its bytes end.
+  /// For each token, the end of its bytes.
   private var ends: [Int32] = []
   private var ids: [Int32] = []
   /// The index of a token plus one; 0 for a free slot.
   private var slots: [Int32]
   private let mask: Int
 
-  /// A table with room for this many tokens.
+  /// Creates a table with room for this many tokens.
   init(capacity: Int) {
     var size = 16
     while size < 2 * capacity { size *= 2 }
@@ -19,7 +19,7 @@ struct TokenTable: Sendable {
   /// The number of tokens.
   var count: Int { ids.count }
 
-  /// The same tokens with room for as many again.
+  /// The same tokens, with room for twice as many.
   private func enlarged() -> TokenTable {
     var table = TokenTable(capacity: mask + 1)
     var start = 0
@@ -32,7 +32,7 @@ struct TokenTable: Sendable {
 
   private var hasRoom: Bool { ids.count < mask / 2 }
 
-  /// Adds a token; returns the id that it has already, and changes nothing then.
+  /// Adds a token. If it already exists, returns its id and changes nothing.
   mutating func insert(_ token: some Collection<UInt8>, id: Int32) -> Int32? {
     if !hasRoom { self = enlarged() }
     let slot = slot(token, EmptyCollection<UInt8>())
@@ -47,7 +47,7 @@ struct TokenTable: Sendable {
   /// The id of a token; nil if there is none.
   func id(_ token: some Collection<UInt8>) -> Int32? { id(token, EmptyCollection<UInt8>()) }
 
-  /// The id of the token that begins with `first` and ends with `second`; nil if there is none.
+  /// The id of the token that consists of `first` and `second`; nil if there is none.
   func id(_ first: some Collection<UInt8>, _ second: some Collection<UInt8>) -> Int32? {
     let index = slots[slot(first, second)]
     return index > 0 ? ids[Int(index) - 1] : nil

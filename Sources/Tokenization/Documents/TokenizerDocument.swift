@@ -1,7 +1,7 @@
 import JSON
 import Text
 
-/// A `tokenizer.json` of the `tokenizers` library. The vocabulary itself is read by the type that knows its form.
+/// A `tokenizer.json` of the `tokenizers` library. The vocabulary itself is read by the type that knows its format.
 struct TokenizerDocument {
   /// The file.
   let path: String
@@ -11,17 +11,17 @@ struct TokenizerDocument {
   private(set) var modelType = ""
   /// The members of `model` that are neither the vocabulary nor the merges.
   private(set) var model: [JSONMember] = []
-  /// The texts that are tokens of their own.
+  /// The texts that are always one token.
   private(set) var addedTokens: [AddedToken] = []
-  /// What changes the text before it is cut.
+  /// The settings for changing the text before it is split.
   private(set) var normalizer = JSONValue.null
-  /// What cuts the text into words.
+  /// The settings for splitting the text into words.
   private(set) var preTokenizer = JSONValue.null
   private var vocabulary: Int?
   private var merges: Int?
   private let bytes: [UInt8]
 
-  /// Reads the document, without its vocabulary.
+  /// Reads the document except for its vocabulary.
   ///
   /// Throws `unreadableFile` or `damagedTokenizer`.
   init(path: String, bytes: [UInt8], for purpose: TokenizerPurpose) throws(TokenizationError) {
@@ -48,7 +48,7 @@ struct TokenizerDocument {
     vocabulary = parts.vocabulary
     merges = parts.merges
     modelType = self["type"]?.text ?? ""
-    // Files of 2020 do not state the type.
+    // Files of 2020 do not name the type.
     if modelType.isEmpty, merges != nil { modelType = "BPE" }
     guard !modelType.isEmpty else { throw damaged("it has no \"type\" in \"model\"") }
   }
@@ -85,14 +85,14 @@ struct TokenizerDocument {
     }
   }
 
-  /// Runs `body` with a cursor at the start of a JSON text. An error gets its line and column.
+  /// Runs `body` with a cursor at the start of a JSON text, and adds line and column to its errors.
   static func reading(
     _ path: String, _ bytes: [UInt8], _ purpose: TokenizerPurpose,
     _ body: (inout JSONCursor) throws(JSONError) -> Void
   ) throws(TokenizationError) {
     do throws(JSONError) {
       try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
-        // The vocabulary is checked for repeated tokens by its reader, byte by byte.
+        // The reader of the vocabulary checks for repeated tokens, byte by byte.
         var cursor = JSONCursor(UnsafeRawBufferPointer(bytes), repeatedKeys: .kept)
         try body(&cursor)
       }
@@ -105,7 +105,7 @@ struct TokenizerDocument {
   }
 }
 
-/// The parts of a document while it is read.
+/// The parts of a document while it is being read.
 private struct Parts {
   var addedTokens: [AddedToken] = []
   var normalizer = JSONValue.null

@@ -2,15 +2,15 @@ import Synchronization
 
 /// Converts text to the token ids of Qwen2 and Qwen3 by byte-level byte-pair encoding.
 ///
-/// The results equal those of the `tokenizers` library for every text. It may be shared between threads.
+/// The results are those of the `tokenizers` library for every text. It can be shared between threads.
 public final class QwenTokenizer: Sendable {
   /// The file with the vocabulary.
   public let path: String
-  /// The highest id plus one, which is the least number of rows that the encoder's token embedding must have.
+  /// The highest id plus one. The encoder's token embedding must have at least this many rows.
   public let count: Int
-  /// The id of `<|endoftext|>`, which fills prompts up; nil if the vocabulary has none.
+  /// The id of `<|endoftext|>`, which prompts are padded with; nil if the vocabulary has none.
   public let endOfTextID: Int32?
-  /// The vocabulary as bytes that are the same for every form of file, for digests.
+  /// The vocabulary as bytes, which are the same for every file format; used for digests.
   public let canonicalBytes: [UInt8]
 
   private let splitter: AddedTokenSplitter
@@ -18,14 +18,14 @@ public final class QwenTokenizer: Sendable {
   private let encoder: BytePairEncoder
   private let cache = Mutex(WordCache())
 
-  /// Reads a `tokenizer.json`, or a `vocab.json` and a `merges.txt` of one folder.
+  /// Reads a `tokenizer.json`, or a `vocab.json` and a `merges.txt` in one folder.
   ///
   /// Throws `unreadableFile` or `damagedTokenizer`.
   public convenience init(contentsOf path: String) throws(TokenizationError) {
     self.init(try QwenVocabulary(contentsOf: path))
   }
 
-  /// A tokenizer from the metadata of a GGUF file.
+  /// Creates a tokenizer from the metadata of a GGUF file.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -39,7 +39,7 @@ public final class QwenTokenizer: Sendable {
 
   /// Whether a file is a `tokenizer.json` of byte-pair encoding with Qwen's special tokens, or a `vocab.json` of such a vocabulary.
   ///
-  /// Of the tokens only a few are read. A file that cannot be read is none.
+  /// Only a few of the tokens are read. The result is false for a file that cannot be read.
   public static func recognises(path: String) -> Bool { QwenVocabulary.recognises(path: path) }
 
   init(_ vocabulary: QwenVocabulary) {
@@ -60,7 +60,7 @@ public final class QwenTokenizer: Sendable {
       byteIDs: vocabulary.byteIDs, lastByteIDs: vocabulary.byteIDs, merges: vocabulary.merges)
   }
 
-  /// The ids of `text`. Texts such as `<|im_start|>` become the tokens of these names. The number of ids is not limited.
+  /// The ids of `text`. Texts such as `<|im_start|>` become the tokens with these names. The number of ids is not limited.
   public func encode(_ text: String) -> [Int32] {
     let bytes = Array(text.utf8)
     var ids: [Int32] = []

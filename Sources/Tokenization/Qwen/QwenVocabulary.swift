@@ -10,12 +10,12 @@ struct QwenVocabulary {
   let byteIDs: [Int32]
   /// The merges by rank.
   let merges: [Vocabulary.Merge]
-  /// The texts that are tokens of their own.
+  /// The texts that are always one token.
   let addedTokens: [AddedToken]
   /// The highest id plus one.
   let count: Int
 
-  /// The tokens that Qwen3 adds to the end of its vocabulary, in order; `vocab.json` and `merges.txt` do not have them.
+  /// The tokens that Qwen3 adds after its vocabulary, in order; `vocab.json` and `merges.txt` do not contain them.
   private static let standardTokens = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
     "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
@@ -24,10 +24,10 @@ struct QwenVocabulary {
     "</think>",
   ]
 
-  /// More tokens than any vocabulary has.
+  /// The limit of tokens, more than any vocabulary has.
   private static let limit = 4_000_000
 
-  /// Reads a `tokenizer.json`, a `vocab.json` with the `merges.txt` beside it, or a `merges.txt` with the `vocab.json`.
+  /// Reads a `tokenizer.json`, a `vocab.json` with the `merges.txt` next to it, or a `merges.txt` with the `vocab.json`.
   ///
   /// Throws `unreadableFile` or `damagedTokenizer`.
   init(contentsOf path: String) throws(TokenizationError) {
@@ -44,7 +44,7 @@ struct QwenVocabulary {
     guard let ids = beside("vocab.json"), let pairs = beside("merges.txt") else {
       let missing = file.name == "merges.txt" ? "vocab.json" : "merges.txt"
       throw .damagedTokenizer(
-        path: path, position: nil, purpose: .qwen, reason: "the file \(missing) must be beside it, and is missing")
+        path: path, position: nil, purpose: .qwen, reason: "the file \(missing) must be next to it, and is missing")
     }
     var builder = Builder(path: path)
     try TokenizerDocument.reading(ids.path, try ids.readBytes(), .qwen) { cursor throws(JSONError) in
@@ -64,7 +64,7 @@ struct QwenVocabulary {
     let file = VocabularyFile(path: path)
     guard let bytes = try? file.readBytes() else { return false }
     if file.name == "vocab.json" {
-      // CLIP's vocabulary has ends of words, and its own begin; Qwen's has neither.
+      // CLIP's vocabulary marks the ends of words and has its own begin token; Qwen's has neither.
       let text = Data(bytes)
       return !["</w>\"", "<|startoftext|>"].contains { text.range(of: Data($0.utf8)) != nil }
     }
@@ -105,7 +105,7 @@ struct QwenVocabulary {
     self = try builder.vocabulary()
   }
 
-  /// Throws unless text is split by Qwen's pattern, and then taken byte by byte.
+  /// Throws unless text is split by Qwen's pattern and then read byte by byte.
   private static func requireSplit(_ document: TokenizerDocument) throws(TokenizationError) {
     let steps = document.preTokenizer["pretokenizers"]?.elements ?? [document.preTokenizer]
     guard steps.count == 2, steps[0]["type"]?.text == "Split", steps[1]["type"]?.text == "ByteLevel",
@@ -118,7 +118,7 @@ struct QwenVocabulary {
     }
   }
 
-  /// The vocabulary in the metadata of a GGUF file.
+  /// Reads the vocabulary in the metadata of a GGUF file.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -155,7 +155,7 @@ struct QwenVocabulary {
     count = builder.count
   }
 
-  /// A vocabulary while it is read.
+  /// A vocabulary while it is being read.
   private struct Builder {
     let path: String
     var table = TokenTable(capacity: 1 << 17)
@@ -219,7 +219,7 @@ struct QwenVocabulary {
       merges.append(Vocabulary.Merge(left: first, right: second, result: result))
     }
 
-    /// The added tokens that a `tokenizer_config.json` lists.
+    /// Reads the added tokens in a `tokenizer_config.json`.
     mutating func readDecoder(_ file: VocabularyFile) throws(TokenizationError) {
       var value = JSONValue.null
       try TokenizerDocument.reading(file.path, try file.readBytes(), .qwen) { cursor throws(JSONError) in
@@ -236,7 +236,7 @@ struct QwenVocabulary {
       }
     }
 
-    /// The tokens and ids of an `added_tokens.json`.
+    /// Reads the tokens and ids of an `added_tokens.json`.
     mutating func readAdded(_ file: VocabularyFile) throws(TokenizationError) {
       var value = JSONValue.null
       try TokenizerDocument.reading(file.path, try file.readBytes(), .qwen) { cursor throws(JSONError) in
@@ -252,7 +252,7 @@ struct QwenVocabulary {
       }
     }
 
-    /// Qwen3's own added tokens, unless the files name any.
+    /// Adds Qwen3's own added tokens, unless the files name any.
     mutating func addStandardTokens(_ tokens: [String]) {
       guard addedTokens.isEmpty else { return }
       var next = Int32(count)
@@ -270,7 +270,7 @@ struct QwenVocabulary {
       let results = Set(merges.map(\.result))
       let added = Set(addedTokens.map(\.id))
       let missing = ids.filter { !results.contains($0) && !added.contains($0) }
-      // A file that was cut has no merges for its last tokens, and nothing else would show it.
+      // A truncated file lacks the merges for its last tokens, and nothing else would show that.
       if let first = missing.min() {
         throw damaged(
           "it has \(merges.count) merges, none of which results in the token \(first) (\(missing.count) such tokens)")
@@ -288,7 +288,7 @@ struct QwenVocabulary {
 }
 
 extension QwenVocabulary {
-  /// The vocabulary as bytes that are the same for every form of file, for digests: bytes, merges and added tokens.
+  /// The vocabulary as bytes, which are the same for every file format: bytes, merges and added tokens; used for digests.
   var canonicalBytes: [UInt8] {
     var bytes = Array("qwen\n".utf8)
     for id in byteIDs { bytes += "\(id)\n".utf8 }

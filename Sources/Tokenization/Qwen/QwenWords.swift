@@ -1,11 +1,11 @@
 /// The pattern that splits normalised text into words:
 /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`.
 enum QwenWords {
-  /// The pattern as files have it.
+  /// The pattern as it is written in files.
   static let pattern =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-  /// What the pattern distinguishes.
+  /// The kinds of characters that the pattern distinguishes.
   private enum Kind {
     case letter
     case number
@@ -35,7 +35,7 @@ enum QwenWords {
     var isBlank: Bool { self == .space || self == .lineEnd }
   }
 
-  /// Calls `body` with each word of a text; together they are the whole text.
+  /// Calls `body` with each word of a text; the words together are the whole text.
   static func forEach(in text: [Unicode.Scalar], _ body: (ArraySlice<Unicode.Scalar>) -> Void) {
     let kinds = text.map { Kind($0) }
     func end(from start: Int, while condition: (Kind) -> Bool) -> Int {
@@ -62,7 +62,7 @@ enum QwenWords {
         if let line = kinds[start..<stop].lastIndex(of: .lineEnd) {
           stop = line + 1
         } else if stop < text.count, stop > start + 1 {
-          // The last blank goes to the next word.
+          // The last blank belongs to the next word.
           stop -= 1
         }
       }
@@ -71,7 +71,7 @@ enum QwenWords {
     }
   }
 
-  /// The length of `'s`, `'t`, `'re` ... in either case at an index; nil if there is none.
+  /// The length of `'s`, `'t`, `'re` ... (in either case) at an index; nil if there is none.
   private static func contraction(in text: [Unicode.Scalar], at start: Int) -> Int? {
     guard text[start] == "'", start + 1 < text.count else { return nil }
     let first = lowered(text[start + 1])

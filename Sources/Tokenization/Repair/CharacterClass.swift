@@ -1,4 +1,4 @@
-/// The classes of the characters that occur where text was decoded by a wrong encoding.
+/// The classes of characters that occur in text that was decoded with a wrong encoding.
 struct CharacterClass: OptionSet, Sendable {
   let rawValue: UInt32
 
@@ -17,13 +17,13 @@ struct CharacterClass: OptionSet, Sendable {
   static let upperCommon = CharacterClass(rawValue: 1 << 11)
   static let lowerCommon = CharacterClass(rawValue: 1 << 12)
   static let box = CharacterClass(rawValue: 1 << 13)
-  /// What the first byte of a UTF-8 sequence of two, three or four bytes looks like in some encoding of single bytes.
+  /// How the first byte of a UTF-8 sequence of two, three or four bytes looks in some single-byte encoding.
   static let firstOfTwo = CharacterClass(rawValue: 1 << 14)
   static let firstOfThree = CharacterClass(rawValue: 1 << 15)
   static let firstOfFour = CharacterClass(rawValue: 1 << 16)
-  /// What its other bytes look like, a blank for 0xA0 among them.
+  /// How its other bytes look, including a blank for 0xA0.
   static let continuation = CharacterClass(rawValue: 1 << 17)
-  /// Those of them that rarely have a meaning of their own.
+  /// Those of them that rarely have a meaning by themselves.
   static let strictContinuation = CharacterClass(rawValue: 1 << 18)
 
   /// The classes of a character.

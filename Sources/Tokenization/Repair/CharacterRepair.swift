@@ -2,8 +2,8 @@ import Text
 
 /// Replaces single characters, such as curly quotes, by plain ones.
 enum CharacterRepair {
-  /// What becomes of a character in text without mojibake: control characters of Latin-1 as in Windows, ligatures taken apart,
-  /// half and full widths made plain, quotes straightened; nil if it stays.
+  /// The replacements of characters in text without mojibake: control characters of Latin-1 as in Windows, ligatures taken
+  /// apart, half and full widths made plain, quotes straightened; nil if a character stays.
   private static let replacements: [Unicode.Scalar: [Unicode.Scalar]] = {
     var replacements = HexList.replacements(RepairTables.widths)
     for (ligature, letters) in ligatures { replacements[ligature] = Array(letters.unicodeScalars) }
@@ -30,8 +30,7 @@ enum CharacterRepair {
     }
   }
 
-  /// The text with plain characters, line feeds for all ends of lines, and without terminal sequences and control
-  /// characters.
+  /// The text with plain characters, with line feeds for all line ends, and without terminal sequences and control characters.
   static func repaired(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
@@ -75,7 +74,7 @@ enum CharacterRepair {
     return result
   }
 
-  /// The end of a sequence such as ESC `[31;1m`; nil if none begins at the index.
+  /// The end of a sequence such as ESC `[31;1m`; nil if none starts at the index.
   private static func endOfTerminalSequence(in text: [Unicode.Scalar], at index: Int) -> Int? {
     guard text[index] == "\u{1B}", index + 1 < text.count, text[index + 1] == "[" else { return nil }
     var end = index + 2
@@ -84,7 +83,7 @@ enum CharacterRepair {
     return end + 1
   }
 
-  /// Control characters that are not white space, and characters for annotations and byte order.
+  /// Whether it is a control character that is not white space, or a character for annotations or byte order.
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x00...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x206A...0x206F, 0xFEFF, 0xFFF9...0xFFFC: true

@@ -1,13 +1,13 @@
-/// Bytes that would be UTF-8 if nothing had happened to them.
+/// Repairs bytes that were UTF-8 before a program damaged them.
 enum DamagedUTF8 {
-  /// Puts 0xA0 back where a program turned it into a blank inside a sequence; nil if there is no such place.
+  /// Puts 0xA0 back where a program turned it into a blank inside a sequence; nil if that did not happen.
   static func restoringNoBreakSpaces(_ bytes: [UInt8]) -> [UInt8]? {
     guard bytes.indices.contains(where: { spaced(bytes, at: $0) != nil }) else { return nil }
     var grave: [UInt8] = []
     grave.reserveCapacity(bytes.count)
     for (index, byte) in bytes.enumerated() {
       grave.append(byte)
-      // "à" was a word of its own, so that its blank is both half of the letter and a blank.
+      // "à" was a separate word, so its blank is both half of the letter and a blank.
       if byte == 0xC3, index + 1 < bytes.count, bytes[index + 1] == 0x20, !continues(bytes[(index + 2)...]) {
         grave.append(0xA0)
       }
@@ -26,7 +26,7 @@ enum DamagedUTF8 {
 
   private static let graveWords = [" ", "quele", "quela", "quilo", "s "].map { Array($0.utf8) }
 
-  /// Whether "à" goes on as a Portuguese word such as "àquele".
+  /// Whether "à" continues as a Portuguese word such as "àquele".
   private static func continues(_ rest: ArraySlice<UInt8>) -> Bool { graveWords.contains { rest.starts(with: $0) } }
 
   /// The length of a sequence at an index in which a blank replaces 0xA0; nil if there is none.
@@ -47,7 +47,7 @@ enum DamagedUTF8 {
     }
   }
 
-  /// Replaces each sequence that lost bytes by the one of U+FFFD; a lost byte is 0x1A, or one "?" in a sequence.
+  /// Replaces each sequence that lost bytes by that of U+FFFD. A lost byte is 0x1A, or one "?" in a sequence.
   static func replacingLostBytes(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.contains(0x1A) || bytes.contains(0x3F) else { return bytes }
     var result: [UInt8] = []
@@ -68,7 +68,7 @@ enum DamagedUTF8 {
   private static func lossy(_ bytes: [UInt8], at index: Int) -> Int? {
     func byte(_ offset: Int) -> UInt8 { index + offset < bytes.count ? bytes[index + offset] : 0 }
     func isLost(_ offset: Int) -> Bool { byte(offset) == 0x1A || byte(offset) == 0x3F }
-    /// A continuation byte, or a lost one that is not a question mark.
+    /// Whether it is a continuation byte, or a lost one that is not a question mark.
     func isKept(_ offset: Int) -> Bool { (0x80...0xBF).contains(byte(offset)) || byte(offset) == 0x1A }
     func isIn(_ range: ClosedRange<UInt8>, _ offset: Int) -> Bool { range.contains(byte(offset)) }
     let lead = bytes[index]
@@ -89,10 +89,10 @@ enum DamagedUTF8 {
     }
   }
 
-  /// Decodes UTF-8; nil for bytes that are not.
+  /// Decodes UTF-8; nil if the bytes are not UTF-8.
   ///
-  /// If 0xED or 0xC0 occurs, two variants are read as well: surrogate pairs of six bytes (CESU-8), and Java's C0 80 for NUL.
-  /// A final line feed may take the place of the last byte of either, because ftfy's regular expressions read it so.
+  /// If 0xED or 0xC0 occurs, two variants are read too: surrogate pairs of six bytes (CESU-8), and Java's C0 80 for NUL. In
+  /// both, a final line feed may replace the last byte, because ftfy's regular expressions accept that.
   static func decode(_ bytes: [UInt8]) -> [Unicode.Scalar]? {
     guard bytes.contains(0xED) || bytes.contains(0xC0) else { return standard(bytes[...]) }
     var result: [Unicode.Scalar] = []

@@ -2,7 +2,7 @@
 ///
 /// The steps and their order are those of ftfy's `fix_encoding`.
 enum EncodingRepair {
-  /// The repaired text; the same if nothing looks wrong.
+  /// The repaired text; unchanged if nothing looks wrong.
   static func repaired(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var text = text
     while true {
@@ -16,18 +16,18 @@ enum EncodingRepair {
     guard !text.allSatisfy(\.isASCII), MojibakeSign.occurs(in: text[...]) else { return text }
     for encoding in SingleByteEncoding.all {
       guard var bytes = encoding.encode(text[...]) else { continue }
-      // In Mac Roman, it would take an en dash with a blank for a letter.
+      // Mac Roman would read an en dash and a blank as a letter.
       if encoding.name != .macRoman { bytes = DamagedUTF8.restoringNoBreakSpaces(bytes) ?? bytes }
       if encoding.isSloppy { bytes = DamagedUTF8.replacingLostBytes(bytes) }
       if let decoded = DamagedUTF8.decode(bytes) { return decoded }
     }
     let pieces = repairingPieces(of: text)
     if pieces != text { return pieces }
-    // Nobody means the control characters of Latin-1. They are what Windows-1252 has at the same bytes.
+    // Text does not contain Latin-1's control characters on purpose. They mean Windows-1252's characters with these bytes.
     return text.map { (0x80...0x9F).contains($0.value) ? SingleByteEncoding.windows1252.decode(UInt8($0.value)) : $0 }
   }
 
-  /// Repairs sequences that look like UTF-8 inside text that is none as a whole.
+  /// Repairs sequences that look like UTF-8 inside a text that is not UTF-8 as a whole.
   private static func repairingPieces(of text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
@@ -40,7 +40,7 @@ enum EncodingRepair {
         continue
       }
       let piece = text[index..<end]
-      // A shorter piece, so that this ends.
+      // The piece must be shorter, so that the recursion ends.
       if piece.count < text.count, MojibakeSign.occurs(in: piece) {
         result += repaired(Array(piece))
       } else {
@@ -51,7 +51,7 @@ enum EncodingRepair {
     return result
   }
 
-  /// The end of the sequences that begin at an index; the index itself if there are none.
+  /// The end of the sequences that start at an index; the index itself if there are none.
   private static func endOfPiece(in text: [Unicode.Scalar], from start: Int) -> Int {
     if start > 0, CharacterClass.of(text[start - 1]).contains(.strictContinuation) { return start }
     var end = start

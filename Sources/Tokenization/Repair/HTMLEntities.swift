@@ -1,4 +1,4 @@
-/// The character references of HTML, read as two Python functions do.
+/// The character references of HTML, read as two Python functions read them.
 enum HTMLEntities {
   private static let names: [String: [Unicode.Scalar]] = {
     var names: [String: [Unicode.Scalar]] = [:]
@@ -18,7 +18,7 @@ enum HTMLEntities {
 
   // MARK: ftfy
 
-  /// Names in capitals with the capitals of what they mean, where HTML itself gives them no meaning.
+  /// Names in capitals, for the capitals of what the names mean. Only those that have no meaning in HTML itself.
   private static let capitals: [String: [Unicode.Scalar]] = {
     var capitals: [String: [Unicode.Scalar]] = [:]
     for (name, value) in names where name == name.lowercased() {
@@ -29,12 +29,12 @@ enum HTMLEntities {
     return capitals
   }()
 
-  /// The text with each `&name;` and `&#number;` replaced, once, as ftfy's `unescape_html` does.
+  /// Replaces each `&name;` and `&#number;` in the text once, as ftfy's `unescape_html` does.
   ///
   /// - Parameters:
   ///   - text: Any text.
-  ///   - isRepeated: Whether an ampersand that results is read again together with the text after it.
-  /// - Returns: The text with what the references mean.
+  ///   - isRepeated: Whether a resulting ampersand is read again together with the text after it.
+  /// - Returns: The text with the references replaced.
   static func unescaped(_ text: [Unicode.Scalar], isRepeated: Bool) -> [Unicode.Scalar] {
     guard text.contains("&") else { return text }
     var result: [Unicode.Scalar] = []
@@ -58,7 +58,7 @@ enum HTMLEntities {
     return result
   }
 
-  /// The reference at the beginning of a text: what it means, and its end.
+  /// The reference at the start of a text: what it means, and its end.
   private static func reference(in text: ArraySlice<Unicode.Scalar>) -> (value: [Unicode.Scalar], end: Int)? {
     var end = text.startIndex + 1
     let isNumber = end < text.endIndex && text[end] == "#"
@@ -75,13 +75,13 @@ enum HTMLEntities {
     let digits = isHexadecimal ? name.dropFirst() : name
     guard !digits.isEmpty, digits.allSatisfy({ digit($0, isHexadecimal: isHexadecimal) != nil }) else { return nil }
     let value = character(number(digits, isHexadecimal: isHexadecimal))
-    // ftfy takes a semicolon in the result for a part that was not read.
+    // If the result contains a semicolon, ftfy assumes that a part was not read.
     return value == [";"] ? nil : (value, end + 1)
   }
 
   // MARK: Python
 
-  /// The text with all that HTML reads as a reference replaced, once, as Python's `html.unescape` does.
+  /// Replaces everything that HTML reads as a reference once, as Python's `html.unescape` does.
   static func unescapedAsHTML(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     guard text.contains("&") else { return text }
     var result: [Unicode.Scalar] = []
@@ -120,12 +120,12 @@ enum HTMLEntities {
     }
     guard end > start else { return nil }
     if end < text.count, text[end] == ";", let value = names[string(text[start..<end])] { return (value, end + 1) }
-    // A name without a semicolon counts even if letters follow. What follows may not begin a reference itself.
+    // A name without a semicolon counts even if letters follow. The rest may not start a reference itself.
     guard let count = prefixWithoutSemicolon(text[start..<end]) else { return nil }
     return names[string(text[start..<start + count])].map { ($0, start + count) }
   }
 
-  /// The length of the longest name without a semicolon at the beginning; nil if there is none.
+  /// The length of the longest name without a semicolon at the start; nil if there is none.
   private static func prefixWithoutSemicolon(_ text: ArraySlice<Unicode.Scalar>) -> Int? {
     var count = min(longestWithoutSemicolon, text.count)
     while count > 1 {
@@ -137,7 +137,7 @@ enum HTMLEntities {
 
   // MARK: Numbers
 
-  /// The number, or a larger one than any character's if it is too large.
+  /// The number; if it is too large, a number above that of any character.
   private static func number(_ digits: ArraySlice<Unicode.Scalar>, isHexadecimal: Bool) -> UInt32 {
     var number: UInt32 = 0
     for scalar in digits {
@@ -147,7 +147,7 @@ enum HTMLEntities {
     return number
   }
 
-  /// The character of a number: as browsers read it, and none for control characters and noncharacters.
+  /// The character with a number, as browsers read it; none for control characters and noncharacters.
   private static func character(_ number: UInt32) -> [Unicode.Scalar] {
     guard let scalar = Unicode.Scalar(number) else { return ["\u{FFFD}"] }
     if let other = references[scalar] { return other }

@@ -1,11 +1,11 @@
-/// Lists of code points in the tables: `A0 2013-2015 FF01-FF5E=21 FFE3=20,304`.
+/// Parses the lists of code points in the tables: `A0 2013-2015 FF01-FF5E=21 FFE3=20,304`.
 enum HexList {
   /// The scalars of a list with ranges, in order.
   static func scalars(_ list: String) -> [Unicode.Scalar] {
     list.split(separator: " ").flatMap { range($0).compactMap(Unicode.Scalar.init) }
   }
 
-  /// The replacements of a list; the one of a range counts up along with it.
+  /// The replacements of a list. In a range, the replacement counts up too.
   static func replacements(_ list: String) -> [Unicode.Scalar: [Unicode.Scalar]] {
     var replacements: [Unicode.Scalar: [Unicode.Scalar]] = [:]
     for entry in list.split(separator: " ") {

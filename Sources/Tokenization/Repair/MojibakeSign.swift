@@ -1,6 +1,6 @@
 import Text
 
-/// Finds sequences of characters that hardly occur except in text that was decoded by a wrong encoding.
+/// Finds sequences of characters that hardly occur except in text that was decoded with a wrong encoding.
 ///
 /// The sequences are those of ftfy's `badness` heuristic.
 enum MojibakeSign {
@@ -33,7 +33,7 @@ enum MojibakeSign {
     return false
   }
 
-  /// Whether one begins at this index.
+  /// Whether one starts at this index.
   private static func begins(in text: ArraySlice<Unicode.Scalar>, at index: Int) -> Bool {
     let first = text[index]
     let one = CharacterClass.of(first)
@@ -41,7 +41,7 @@ enum MojibakeSign {
     if one.contains(.c1) { return true }
     guard index + 1 < text.endIndex else { return false }
     let second = text[index + 1]
-    // Otherwise all of plain English would be looked at closely.
+    // Skip plain characters, so that plain English is not examined closely.
     if first.isASCII, second.isASCII { return isBlankAfterLetter(in: text, at: index) }
     let two = CharacterClass.of(second)
     return pair(first, one, two) || three(in: text, at: index, one, two) || isListed(in: text, at: index)
@@ -139,7 +139,7 @@ enum MojibakeSign {
     return false
   }
 
-  /// Whether a letter, a blank, and a capital A with an accent stand before another blank.
+  /// Whether a letter, a blank, and a capital A with an accent come before another blank.
   private static func isBlankAfterLetter(in text: ArraySlice<Unicode.Scalar>, at index: Int) -> Bool {
     guard index + 3 < text.endIndex else { return false }
     return isLowerLatin(text[index]) && PythonText.isSpace(text[index + 1]) && isCapitalA(text[index + 2])

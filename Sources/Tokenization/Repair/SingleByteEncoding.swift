@@ -1,4 +1,4 @@
-/// An encoding of one byte per character, as text is decoded by mistake.
+/// A single-byte encoding that text may have been decoded with by mistake.
 struct SingleByteEncoding: Sendable {
   enum Name: Sendable {
     case latin1, windows1252, windows1251, windows1250, windows1253, windows1254, windows1257, latin2, macRoman, cp437
@@ -9,7 +9,7 @@ struct SingleByteEncoding: Sendable {
   let upper: [Unicode.Scalar]
   private let bytes: [Unicode.Scalar: UInt8]
 
-  /// All that are tried, in order.
+  /// All encodings that are tried, in order.
   static let all = RepairTables.encodings.map { SingleByteEncoding($0, upper: HexList.scalars($1)) }
 
   static let windows1252 = all[1]
@@ -22,8 +22,8 @@ struct SingleByteEncoding: Sendable {
     self.bytes = bytes
   }
 
-  /// Whether bytes without a character decode to the control characters of the same number, and U+FFFD, where a byte was
-  /// lost, is encoded as 0x1A. ftfy calls these encodings sloppy; they are the ones of Windows.
+  /// Whether bytes without a character decode to the control characters with the same number, and U+FFFD, which marks a lost
+  /// byte, is encoded as 0x1A. ftfy calls these encodings sloppy; they are those of Windows.
   var isSloppy: Bool {
     switch name {
     case .latin1, .latin2, .macRoman, .cp437: false

@@ -1,7 +1,7 @@
-/// Repairs text as `ftfy.fix_text` 6.3 does: wrong encodings, HTML entities, quotes, ligatures, widths, ends of lines,
-/// terminal sequences, control characters, and NFC.
+/// Repairs text as `ftfy.fix_text` 6.3 does: wrong encodings, HTML entities, quotes, ligatures, widths, line ends, terminal
+/// sequences, control characters, and NFC.
 ///
-/// The webui's tokenizers run it on every text. Source: the behaviour of ftfy 6.3.1 under Python 3.10.
+/// The webui's tokenizers repair every text this way. Source: the behaviour of ftfy 6.3.1 with Python 3.10.
 enum TextRepair {
   /// Longer lines are repaired in pieces of this many scalars.
   private static let pieceLimit = 1_000_000
@@ -12,7 +12,7 @@ enum TextRepair {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(scalars.count)
     var start = 0
-    // A text with a tag is taken for HTML, whose entities are meant, from the line with the tag on.
+    // A text with a tag counts as HTML from that line on, so its entities are left alone.
     var readsEntities = true
     while start < scalars.count {
       let lineEnd = scalars[start...].firstIndex(of: "\n").map { $0 + 1 } ?? scalars.count
@@ -25,8 +25,8 @@ enum TextRepair {
     return result
   }
 
-  /// ftfy reads one level of nested entities, such as `&amp;amp;lt;`, each time round. From here on, all levels are read at
-  /// once, so that a text of nothing else takes no hours.
+  /// ftfy reads one level of nested entities, such as `&amp;amp;lt;`, in each round. After this many rounds, all remaining
+  /// levels are read at once. Otherwise a text that consists only of entities would take hours.
   private static let entityRounds = 16
 
   private static func repairedPiece(_ piece: [Unicode.Scalar], readsEntities: Bool) -> [Unicode.Scalar] {

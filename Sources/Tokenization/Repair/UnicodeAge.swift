@@ -1,6 +1,6 @@
-/// The versions of Unicode that the webui's parts know. Tokens must not depend on Swift's own version.
+/// The versions of Unicode in the parts of the webui. Tokens must not depend on Swift's own version.
 enum UnicodeAge {
-  /// Python 3.10, which the webui asks for.
+  /// Python 3.10, which the webui requires.
   static let python = (13, 0)
   /// The regular expressions that split text into words, the package `regex` of 2024.
   static let pattern = (16, 0)

@@ -1,12 +1,12 @@
-/// The characters that SentencePiece replaces before it cuts text: a trie of UTF-8 texts, and what each becomes.
+/// The characters that SentencePiece replaces before it splits text: a trie of UTF-8 texts, and the replacement of each.
 ///
-/// The file's bytes are the length of the trie, the trie as a double array of 32-bit units (darts-clone), and texts that end
-/// with a zero. Every index is checked, because the bytes come from a file.
+/// The file has the length of the trie, the trie as a double array of 32-bit units (darts-clone), and texts that end with a
+/// zero. Every index is checked, because the bytes come from a file.
 struct CharacterMap: Sendable {
   private let units: [UInt32]
   private let texts: [UInt8]
 
-  /// The map in a file's `precompiled_charsmap`; nil if the bytes are no map. No bytes are a map that replaces nothing.
+  /// Reads a file's `precompiled_charsmap`; nil if the bytes are not a map. Without any bytes, the map replaces nothing.
   init?(_ bytes: [UInt8]) {
     guard !bytes.isEmpty else {
       units = []
@@ -25,18 +25,18 @@ struct CharacterMap: Sendable {
     guard String(validating: texts, as: UTF8.self) != nil else { return nil }
   }
 
-  /// Which of several texts that match counts.
+  /// Which of several matching texts to take.
   enum Choice {
     case longest
     case shortest
   }
 
-  /// The replacement for the begin of some bytes.
+  /// The replacement for the start of some bytes.
   ///
   /// - Parameters:
   ///   - bytes: UTF-8.
-  ///   - choice: Which of several texts that `bytes` begin with.
-  /// - Returns: How many bytes are replaced, and by what; nil if none are.
+  ///   - choice: Which text to take if `bytes` start with several of them.
+  /// - Returns: How many bytes are replaced, and the replacement; nil if none are.
   func replacement(for bytes: ArraySlice<UInt8>, _ choice: Choice) -> (count: Int, by: ArraySlice<UInt8>)? {
     guard var unit = units.first else { return nil }
     var node = Int(Self.offset(unit))

@@ -4,7 +4,7 @@ import Text
 ///
 /// Source: `sentencepiece_model.proto`.
 struct SentencePieceFile {
-  /// What a piece is for.
+  /// The purpose of a piece.
   enum Kind: UInt64 {
     case normal = 1
     case unknown = 2
@@ -22,11 +22,11 @@ struct SentencePieceFile {
   }
 
   private(set) var pieces: [Piece] = []
-  /// What changes the text first, see `CharacterMap`.
+  /// The characters that are replaced first, see `CharacterMap`.
   private(set) var characterMap: [UInt8] = []
-  /// Whether a blank is put before a text.
+  /// Whether a blank is added before a text.
   private(set) var addsBlank = true
-  /// Whether blanks at both ends go, and runs of blanks become one.
+  /// Whether blanks at both ends are removed, and runs of blanks become one.
   private(set) var removesBlanks = true
   private var escapesBlanks = true
   private var modelType: UInt64 = 1
@@ -35,7 +35,7 @@ struct SentencePieceFile {
   private var hasTrainer = false
   private var hasNormalizer = false
 
-  /// More pieces than any model has.
+  /// The limit of pieces, more than any model has.
   private static let limit = 1 << 20
 
   /// Reads a file. Throws `damagedTokenizer`.
@@ -49,7 +49,7 @@ struct SentencePieceFile {
       throw damaged("it is not the protocol buffer of a SentencePiece model: \(error.reason)", at: error.offset)
     }
     guard !pieces.isEmpty else { throw damaged("it has no pieces") }
-    // They follow the pieces in every file, so without them the last pieces may be missing too.
+    // They follow the pieces in every file. Without them, the last pieces may be missing too.
     guard hasTrainer, hasNormalizer else {
       throw damaged(
         "it ends after \(pieces.count) pieces, expected its training and its normalizer too", at: bytes.count)

@@ -2,9 +2,9 @@ import Foundation
 import JSON
 import Text
 
-/// What T5's tokenizer does to a text before it is cut into pieces: its `normalizer` and `pre_tokenizer`.
+/// How T5's tokenizer changes and splits a text before it is cut into pieces: its `normalizer` and `pre_tokenizer`.
 ///
-/// The forms are those of published files: SentencePiece's own (`spiece.model`), and the steps of a `tokenizer.json`.
+/// There are two forms in published files: SentencePiece's own (`spiece.model`), and the steps of a `tokenizer.json`.
 enum T5Text: Sendable {
   /// SentencePiece's normaliser.
   case sentencePiece(CharacterMap, addsBlank: Bool, removesBlanks: Bool)
@@ -15,17 +15,17 @@ enum T5Text: Sendable {
   enum Step: Sendable {
     case characters(CharacterMap)
     case strip(left: Bool, right: Bool)
-    /// Runs of at least `least` times `text` become `by`; of exactly once if it is nil.
+    /// Replaces runs of at least `least` times `text` by `by`; if `least` is nil, each single `text`.
     case replace([UInt8], least: Int?, by: [UInt8])
   }
 
-  /// A step that cuts the text into words.
+  /// A step that splits the text into words.
   enum Cut: Sendable {
     case whiteSpace
     case metaspace(Prefix, splits: Bool)
   }
 
-  /// Where a blank is put before the text.
+  /// When a blank is added before the text.
   enum Prefix: Sendable {
     case always
     case first
@@ -35,7 +35,7 @@ enum T5Text: Sendable {
   /// The sign for a blank, U+2581.
   static let blank: [UInt8] = [0xE2, 0x96, 0x81]
 
-  /// The text after all changes; cuts are made by `words(of:isFirst:)`.
+  /// The text after all changes; `words(of:isFirst:)` splits it.
   func normalized(_ text: [UInt8]) -> [UInt8] {
     switch self {
     case .sentencePiece(let map, let addsBlank, let removesBlanks):
@@ -48,7 +48,7 @@ enum T5Text: Sendable {
   ///
   /// - Parameters:
   ///   - text: UTF-8.
-  ///   - isFirst: Whether nothing is before it in the whole text.
+  ///   - isFirst: Whether it is at the start of the whole text.
   /// - Returns: The words with their blanks.
   func words(of text: [UInt8], isFirst: Bool) -> [ArraySlice<UInt8>] {
     guard case .steps(_, let cuts) = self else { return text.isEmpty ? [] : [text[...]] }
@@ -64,7 +64,7 @@ enum T5Text: Sendable {
     var rest = text[...]
     func next() -> (count: Int, by: ArraySlice<UInt8>) {
       if let found = map.replacement(for: rest, .longest) { return found }
-      // UTF-8 of a Swift string is valid: the character is its first byte and the continuations after it.
+      // UTF-8 from a Swift string is valid: a character is its first byte and the continuation bytes after it.
       let count = 1 + rest.dropFirst().prefix { $0 & 0xC0 == 0x80 }.count
       return (count, rest.prefix(count))
     }
@@ -130,8 +130,8 @@ extension T5Text.Step {
     }
   }
 
-  /// The `tokenizers` library's `Precompiled`: a short grapheme cluster that begins with a text of the map is replaced as a
-  /// whole, other clusters scalar by scalar.
+  /// The `Precompiled` step of the `tokenizers` library: a short grapheme cluster that starts with a text of the map is
+  /// replaced as a whole, other clusters scalar by scalar.
   private static func replaced(_ text: [UInt8], _ map: CharacterMap) -> [UInt8] {
     var result: [UInt8] = []
     for cluster in String(decoding: text, as: UTF8.self) {
@@ -164,7 +164,7 @@ extension T5Text.Cut {
       let isPrefixed = prefix == .always || (prefix == .first && isFirst)
       if isPrefixed, !bytes.starts(with: blank) { bytes.insert(contentsOf: blank, at: 0) }
       guard splits else { return [(bytes[...], isFirst)] }
-      // Every blank begins a word.
+      // Every blank starts a word.
       var words: [(text: ArraySlice<UInt8>, isFirst: Bool)] = []
       var start = 0
       for position in bytes.indices.dropFirst() where bytes[position...].starts(with: blank) {
@@ -180,7 +180,7 @@ extension T5Text.Cut {
 // MARK: - tokenizer.json
 
 extension T5Text {
-  /// The steps that a `tokenizer.json` lists. Throws `damagedTokenizer` for others than T5's files have.
+  /// Reads the steps in a `tokenizer.json`. Throws `damagedTokenizer` for steps that T5's files do not have.
   init(_ document: TokenizerDocument) throws(TokenizationError) {
     var steps: [Step] = []
     for value in Self.list(document.normalizer, "normalizers") { steps.append(try Self.step(value, document)) }

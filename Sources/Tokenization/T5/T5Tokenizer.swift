@@ -1,20 +1,20 @@
 import JSON
 import Text
 
-/// Converts text to the token ids of T5: the pieces with the best sum of scores.
+/// Converts text to the token ids of T5: the pieces with the largest sum of scores.
 ///
-/// With a `tokenizer.json` the results equal those of the `tokenizers` library, with a `spiece.model` those of SentencePiece,
-/// for every text. It may be shared between threads.
+/// For every text, the results are those of the `tokenizers` library with a `tokenizer.json`, and those of SentencePiece with a
+/// `spiece.model`. It can be shared between threads.
 public final class T5Tokenizer: Sendable {
   /// The file with the vocabulary.
   public let path: String
-  /// The highest id plus one, which is the least number of rows that the encoder's token embedding must have.
+  /// The highest id plus one. The encoder's token embedding must have at least this many rows.
   public let count: Int
   /// The id of `</s>`, which ends every text.
   public let endID: Int32
-  /// The id of `<pad>`, which fills texts up.
+  /// The id of `<pad>`, which texts are padded with.
   public let fillID: Int32
-  /// The vocabulary as bytes that are the same for equal tokenizers, for digests.
+  /// The vocabulary as bytes, which are the same for equal tokenizers; used for digests.
   public let canonicalBytes: [UInt8]
 
   private let text: T5Text
@@ -22,10 +22,10 @@ public final class T5Tokenizer: Sendable {
   private let splitter: AddedTokenSplitter
   private let normalizedSplitter: AddedTokenSplitter?
 
-  /// How many `<extra_id_0>` ... follow the pieces of a `spiece.model`.
+  /// The number of tokens `<extra_id_0>` ... after the pieces of a `spiece.model`.
   private static let extraCount = 100
 
-  /// Reads a `tokenizer.json` or a `spiece.model`, whatever its name.
+  /// Reads a `tokenizer.json` or a `spiece.model`, recognised by its content.
   ///
   /// Throws `unreadableFile` or `damagedTokenizer`.
   public convenience init(contentsOf path: String) throws(TokenizationError) {
@@ -39,7 +39,7 @@ public final class T5Tokenizer: Sendable {
 
   /// Whether a file is a `tokenizer.json` of the unigram kind, or is named like a SentencePiece model.
   ///
-  /// The tokens are not read. A file that cannot be read is none.
+  /// The tokens are not read. The result is false for a file that cannot be read.
   public static func recognises(path: String) -> Bool {
     let file = VocabularyFile(path: path)
     if file.name.hasSuffix(".model") { return true }
@@ -131,7 +131,7 @@ public final class T5Tokenizer: Sendable {
       default: break
       }
     }
-    // T5 numbers these backwards, from the highest id on.
+    // T5 numbers these backwards, down from the highest id.
     let count = file.pieces.count + Self.extraCount
     for index in 0..<Self.extraCount {
       added.append(AddedToken(id: Int32(count - 1 - index), content: Array("<extra_id_\(index)>".utf8)))
@@ -143,7 +143,7 @@ public final class T5Tokenizer: Sendable {
       count: count, canonicalBytes: Array("t5 sentencepiece\n".utf8) + bytes)
   }
 
-  /// The ids of `text`, without `</s>`. Texts such as `<extra_id_0>` become the tokens of these names.
+  /// The ids of `text`, without `</s>`. Texts such as `<extra_id_0>` become the tokens with these names.
   public func encode(_ text: String) -> [Int32] {
     let bytes = Array(text.utf8)
     var ids: [Int32] = []

@@ -1,8 +1,8 @@
-/// Cuts a text into the pieces with the best sum of scores.
+/// Splits a text into the pieces with the largest sum of scores.
 ///
-/// Equal sums: the one found first stays, and pieces are tried from the first position on, the shortest first.
+/// If sums are equal, the first one found wins. Pieces are tried from the first position on, the shortest first.
 struct UnigramModel: Sendable {
-  /// How sums are rounded, which decides between pieces whose sums are almost equal.
+  /// How sums are rounded, which matters between splits with almost equal sums.
   enum Sums: Sendable {
     /// As SentencePiece does: scores and sums are Float32.
     case single
@@ -10,7 +10,7 @@ struct UnigramModel: Sendable {
     case double
   }
 
-  /// A piece that texts can be cut into.
+  /// A piece that a text can be split into.
   struct Piece {
     let text: [UInt8]
     let id: Int32
@@ -25,12 +25,12 @@ struct UnigramModel: Sendable {
   /// The pieces in the order of their bytes.
   private let pieces: [Piece]
 
-  /// A model of these pieces.
+  /// Creates a model from its pieces.
   ///
   /// - Parameters:
-  ///   - pieces: Of two with the same text, the later one counts.
-  ///   - unknownID: For characters that are in no piece.
-  ///   - leastScore: The least of all scores; an unknown character costs 10 more.
+  ///   - pieces: The pieces; if two have the same text, the later one counts.
+  ///   - unknownID: The id for characters that are not in any piece.
+  ///   - leastScore: The lowest score; the score of an unknown character is 10 lower.
   ///   - sums: How sums are rounded.
   init(_ pieces: [Piece], unknownID: Int32, leastScore: Double, sums: Sums) {
     var last: [[UInt8]: Piece] = [:]
@@ -44,7 +44,7 @@ struct UnigramModel: Sendable {
     self.sums = sums
   }
 
-  /// The best cut so far of the text before a position.
+  /// The best split found so far of the text before a position.
   private struct Node {
     var score = 0.0
     var start = -1
@@ -84,17 +84,17 @@ struct UnigramModel: Sendable {
 
   private func propose(_ score: Double, from start: Int, _ id: Int32, to node: inout Node) {
     guard node.start < 0 || score > node.score else { return }
-    // The sum is compared before it is rounded, as SentencePiece's code does.
+    // Compare the sum before rounding it, as SentencePiece's code does.
     node = Node(score: sums == .single ? Double(Float(score)) : score, start: start, id: id)
   }
 
-  /// Calls `body` with the pieces that the text has at a position, the shortest first.
+  /// Calls `body` with the pieces that match at a position, the shortest first.
   private func forEachPiece(_ text: [UInt8], at start: Int, _ body: (Piece) -> Void) {
     var candidates = 0..<pieces.count
     var depth = 0
     while start + depth < text.count {
       let byte = Int(text[start + depth])
-      // Pieces that end before this byte come first among those that share what is before it.
+      // Pieces that end before this byte come first among those with the same bytes so far.
       let low = candidates.partition { Self.byte(pieces[$0], at: depth) >= byte }
       let high = candidates.partition { Self.byte(pieces[$0], at: depth) > byte }
       candidates = low..<high
@@ -108,7 +108,7 @@ struct UnigramModel: Sendable {
     index < piece.text.count ? Int(piece.text[index]) : -1
   }
 
-  /// The bytes of a character by its first one.
+  /// The number of bytes of a character, from its first byte.
   private static func width(of byte: UInt8) -> Int {
     switch byte {
     case 0xF0...: 4
@@ -120,7 +120,7 @@ struct UnigramModel: Sendable {
 }
 
 extension Range<Int> {
-  /// The first index for which a condition holds that holds for all indices after it; the upper bound if there is none.
+  /// The first index at which a condition holds; it must hold for all later indices too. The upper bound if there is none.
   fileprivate func partition(_ condition: (Int) -> Bool) -> Int {
     var (low, high) = (lowerBound, upperBound)
     while low < high {

@@ -35,7 +35,7 @@ class ServerStore {
   }
 }
 
-// Shows a run as it goes on.
+// Shows the progress of a run.
 class Live {
   constructor(run, picks, sheet, changed) {
     Object.assign(this, { run, picks, sheet, changed });

@@ -6,24 +6,24 @@ import Text
 ///
 /// `AdapterNames` finds the layers in a model.
 public final class AdapterFile: Sendable {
-  /// The path that the file was opened by, for messages.
+  /// The path with which the file was opened, for messages.
   public let path: String
   /// The metadata of the file.
   public let metadata: [String: String]
   /// The modules with the layers' names in the file, sorted by name.
   let modules: [(name: String, module: AdapterModule)]
   let tensors: [String: StoredTensor]
-  /// The embeddings in the file, sorted by name; prompts may name them while the adapter is on.
+  /// The embeddings in the file, sorted by name. Prompts may name them while the adapter is in use.
   public let embeddings: [(name: String, file: EmbeddingFile)]
-  /// The file with PEFT's settings, if they decide what the adapter does; nil for other adapters.
+  /// The file with PEFT's settings, if they affect the adapter; nil for other adapters.
   private let settingsFile: ByteFile?
 
-  /// The names of the files in the same folder that also decide what the adapter does, so they are part of its digest.
+  /// The names of files in the same folder that also affect the adapter, so that they are part of its digest.
   public var companions: [String] { settingsFile == nil ? [] : [PEFTSettings.fileName] }
 
-  /// Opens the file at `path` and groups its tensors into modules; no weight is read.
+  /// Opens the file at `path` and groups its tensors into modules; it reads no weights.
   ///
-  /// PEFT's `adapter_config.json` beside it is read, if it belongs to the file.
+  /// PEFT's `adapter_config.json` next to the file is read if it belongs to the file.
   ///
   /// Throws `WeightError.file`, and `.adapter` for a kind of adapter that is not supported or a module that lacks a part.
   public convenience init(path: String) throws(WeightError) {
@@ -76,13 +76,13 @@ public final class AdapterFile: Sendable {
     for name in bundles.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
       embeddings.append((name, try EmbeddingFile(path: path, bundledAs: name, tensors: bundles[name] ?? [:])))
     }
-    guard !modules.isEmpty || !embeddings.isEmpty else { throw .adapter(path: path, reason: "it holds no tensors") }
+    guard !modules.isEmpty || !embeddings.isEmpty else { throw .adapter(path: path, reason: "it contains no tensors") }
     self.modules = modules
     self.embeddings = embeddings
   }
 
-  /// Throws `TensorFileError.changed` if a file was written to since it was opened, because its weights may then differ
-  /// from its digest.
+  /// Throws `TensorFileError.changed` if a file was written to after it was opened, because its weights may then not match its
+  /// digest.
   public func requireUnchanged() throws(TensorFileError) {
     try tensors.values.first?.file.requireUnchanged()
     try settingsFile?.requireUnchanged()
@@ -90,8 +90,8 @@ public final class AdapterFile: Sendable {
 
   /// PEFT's settings for the file at `path`; nil if there are none.
   ///
-  /// PEFT calls the weights `adapter_model`. A file that was renamed still has PEFT's names of layers; the settings are its own if
-  /// nothing else in the folder is called as PEFT calls it.
+  /// PEFT calls the weights `adapter_model`. A file that was renamed still has PEFT's names of layers. The settings belong to
+  /// it if no other file in the folder has PEFT's name.
   private static func settingsPath(_ path: String, _ names: some Collection<String>) -> String? {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     let folder = parts.dropLast().joined(separator: "/")
@@ -106,7 +106,7 @@ public final class AdapterFile: Sendable {
     return settings
   }
 
-  /// The family of models that the adapter is for, by its metadata or its layers; nil if it is unknown.
+  /// The family of models that the adapter is for, from its metadata or its layers; nil if it is unknown.
   public var family: String? {
     let version = metadata["ss_base_model_version"] ?? ""
     if version.hasPrefix("sdxl") { return "Stable Diffusion XL" }
@@ -130,7 +130,7 @@ public final class AdapterFile: Sendable {
     }
   }
 
-  /// The message for tensors whose names this version does not know.
+  /// The message about tensors whose names are unknown.
   private static func unknown(_ names: [String]) -> String {
     let name = names[0]
     let others = names.count == 1 ? "" : " and \(names.count - 1) others"

@@ -2,7 +2,7 @@ import Text
 
 /// The layers of a model that an adapter changes.
 ///
-/// All tensors of the adapter must have a layer in the model: leaving one out would silently make a different image.
+/// All tensors of the adapter must have a layer in the model: otherwise the image would be silently different.
 public struct AdapterMatch: Sendable {
   /// The adapter.
   public let file: AdapterFile
@@ -22,8 +22,8 @@ public struct AdapterMatch: Sendable {
   ///   - names: The names of the model's layers in adapters.
   ///   - shapes: For each network of the model, the shapes of its tensors by names in code.
   ///   - model: The model's path, for messages.
-  ///   - title: What people call the model's family.
-  /// - Throws: `WeightError.adapter` for an adapter of another kind of model, with the layers that do not match.
+  ///   - title: The name of the model's family for messages.
+  /// - Throws: `WeightError.adapter` if the adapter is for another kind of model; it lists the layers that do not match.
   package init(
     _ file: AdapterFile, names: AdapterNames, shapes: [[String: [Int]]], model: String, title: String
   ) throws(WeightError) {
@@ -62,12 +62,12 @@ public struct AdapterMatch: Sendable {
     }
   }
 
-  /// Adds the changes after those of other adapters.
+  /// Adds the changes of this adapter after those of other adapters.
   ///
   /// - Parameters:
   ///   - patches: For each network of the model, the patches by names in code.
   ///   - multipliers: For each network, the factor from the prompt; 0 leaves the network unchanged.
-  ///   - rankLimit: The rank to which plain products are cut; nil for no limit.
+  ///   - rankLimit: The rank that plain products are truncated to; nil for no limit.
   public func add(to patches: inout [[String: WeightPatch]], multipliers: [Float], rankLimit: Int?) {
     for change in changes where multipliers[change.layer.network] != 0 {
       func add(_ part: WeightPatch.Part, to tensor: String) {
@@ -116,7 +116,7 @@ extension AdapterModule {
       guard weight.count > 1, count == (magnitude.isOfRows(rows) ? rows : weight[1]) else {
         return "has \(count) lengths for a weight of \(found)"
       }
-      // The lengths of columns are those of the whole matrix, which the model has in parts.
+      // The lengths of columns belong to the whole matrix, which is split in the model.
       if isSplit, !magnitude.isOfRows(rows) {
         return "has a length for each column of queries, keys and values together"
       }

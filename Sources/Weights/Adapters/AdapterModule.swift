@@ -1,12 +1,12 @@
 import TensorFiles
 import Text
 
-/// An adapter's change of one layer: how its tensors are combined into a change of the layer's weight.
+/// An adapter's change of one layer: it combines the module's tensors into a change of the layer's weight.
 ///
 /// Sources: kohya's sd-scripts (LoRA, LoCon), LyCORIS (LoHa, LoKr, IA3, norms, DoRA), PEFT (DoRA per output), with the
 /// scales of the webui.
 struct AdapterModule: Sendable {
-  /// How the change is computed. The weight is seen as a matrix with one row per output.
+  /// How the change is computed. The weight is treated as a matrix with one row for each output.
   enum Change: Sendable {
     /// A product of two thin matrices: LoRA, LoCon.
     case product(AdapterProduct)
@@ -16,7 +16,7 @@ struct AdapterModule: Sendable {
     case kronecker(AdapterFactor, AdapterFactor)
     /// The change itself: full differences, and those of norms.
     case difference(StoredTensor)
-    /// The weight times a factor per output or input: IA3.
+    /// The weight times a factor for each output or input: IA3.
     case scaling(StoredTensor, isOfInputs: Bool)
   }
 
@@ -24,21 +24,22 @@ struct AdapterModule: Sendable {
   let change: Change?
   /// The change that is added to the layer's bias.
   let biasDifference: StoredTensor?
-  /// The factor of the weight's change besides the one in the prompt: alpha/rank.
+  /// The factor of the weight's change, in addition to the one in the prompt: alpha/rank.
   let scale: Float
   /// The same for the bias.
   let biasScale: Float
-  /// The rank by which alpha is divided; nil for a change without a rank.
+  /// The rank that alpha is divided by; nil for a change without a rank.
   let rank: Int?
   /// The alpha in the file; nil if it has none.
   let alpha: Float?
-  /// The lengths to which the rows or columns of the changed weight are scaled: DoRA.
+  /// The lengths that the rows or columns of the changed weight are scaled to: DoRA.
   let magnitude: Magnitude?
 
-  /// The lengths that DoRA learnt. PEFT's are of rows; kohya's and LyCORIS's are of rows or columns, by their shape.
+  /// The lengths that DoRA learnt. PEFT's are for rows; those of kohya and LyCORIS are for rows or columns, depending on their
+  /// shape.
   struct Magnitude: Sendable {
     let tensor: StoredTensor
-    /// Whether they are of rows whatever their shape.
+    /// Whether they are for rows, whatever their shape.
     let isOfOutputs: Bool
 
     /// Whether they are the lengths of the rows of a weight with this many outputs.
@@ -51,7 +52,7 @@ struct AdapterModule: Sendable {
   ///   - path: The file, for messages.
   ///   - name: The layer's name in the file.
   ///   - parts: The layer's tensors.
-  ///   - settings: The scales of modules without an alpha.
+  ///   - settings: PEFT's settings, with the scales of modules without an alpha.
   /// - Throws: `WeightError.adapter` for parts that cannot be combined.
   init(
     path: String, name: String, parts: [AdapterPart: StoredTensor], settings: PEFTSettings
@@ -79,7 +80,7 @@ struct AdapterModule: Sendable {
       rank = product.rank
       use(.up, .down, .mid)
     } else if has(.tableUp) || has(.tableDown) {
-      // PEFT's for a table with a row for each token has both matrices the other way round.
+      // In PEFT, a table with one row for each token has its two matrices swapped.
       let (rows, columns) = (try part(.tableDown), try part(.tableUp))
       guard rows.shape.count == 2, columns.shape.count == 2 else {
         throw fault("has matrices of the shapes \(rows.shape) and \(columns.shape), expected two sizes each")
@@ -173,7 +174,7 @@ struct AdapterModule: Sendable {
     guard scale.isFinite else { throw fault("has the scale \(scale), expected a finite number") }
   }
 
-  /// The outputs of the layer; nil if the change does not determine them.
+  /// The number of outputs of the layer; nil if the change does not determine it.
   var rowCount: Int? {
     switch change {
     case .product(let product), .hadamard(let product, _): product.rowCount
@@ -183,7 +184,7 @@ struct AdapterModule: Sendable {
     }
   }
 
-  /// The numbers per output in the layer's weight; nil if the change does not determine them.
+  /// The number of weights for each output of the layer; nil if the change does not determine it.
   var rowSize: Int? {
     switch change {
     case .product(let product), .hadamard(let product, _): product.rowSize
@@ -205,16 +206,16 @@ struct AdapterProduct: Sendable {
   let left: StoredTensor
   let core: StoredTensor?
   let right: StoredTensor
-  /// Whether the left matrix has one column per output instead of one row.
+  /// Whether the left matrix has one column for each output instead of one row.
   let isLeftTransposed: Bool
 
   /// The number of outputs.
   let rowCount: Int
-  /// The numbers per output.
+  /// The number of weights for each output.
   let rowSize: Int
-  /// The columns of the left matrix, over which the product sums.
+  /// The number of columns of the left matrix, which the product sums over.
   let innerCount: Int
-  /// The rank by which alpha is divided.
+  /// The rank that alpha is divided by.
   let rank: Int
 
   init(
@@ -268,7 +269,7 @@ enum AdapterFactor: Sendable {
     }
   }
 
-  /// The rank by which alpha is divided; nil for a matrix that is stored whole.
+  /// The rank that alpha is divided by; nil for a matrix that is stored whole.
   var rank: Int? {
     if case .product(let product) = self { product.rank } else { nil }
   }

@@ -1,4 +1,4 @@
-/// The names of a model's layers in adapters, in every style that is in use.
+/// The names of a model's layers in adapters, in every style in use.
 ///
 /// | style | a layer's name |
 /// |---|---|
@@ -14,17 +14,17 @@
 package struct AdapterNames {
   /// A layer of one of the model's networks.
   package struct Layer: Hashable, Sendable {
-    /// The network's index in the model's list.
+    /// The index of the network in the model's list.
     package var network: Int
     /// The layer's name in code.
     package var name: String
   }
 
-  /// What a name in a file refers to: a layer, by all or by some rows of the file's module.
+  /// What a name in a file refers to: a layer, and the rows of the file's module that change it.
   package struct Target: Sendable {
     /// The layer.
     package var layer: Layer
-    /// The rows of the module that change it, and how many rows the module has; nil for all.
+    /// The rows of the module that change the layer, and the number of rows of the module; nil for all rows.
     package var rows: (range: Range<Int>, count: Int)?
   }
 
@@ -32,7 +32,7 @@ package struct AdapterNames {
   private struct Names {
     var dotted: [String: Layer] = [:]
     var underscored: [String: Layer] = [:]
-    /// The layers of the code that are one matrix in other namings.
+    /// Layers in code that are one matrix in other namings.
     var fused: [String: [Target]] = [:]
     var fusedUnderscored: [String: [Target]] = [:]
 
@@ -54,8 +54,8 @@ package struct AdapterNames {
   /// Adds the layers of a UNet.
   ///
   /// - Parameters:
-  ///   - layers: Their names in code.
-  ///   - structure: The number of blocks and layers, on which the names in single files depend.
+  ///   - layers: The names of the layers in code.
+  ///   - structure: The number of blocks and layers, which the names in single files depend on.
   ///   - network: The network's index in the model's list.
   package mutating func addUNet(_ layers: some Sequence<String>, structure: BlockStructure, network: Int) {
     let keyMap = KeyMap.ldmUNet(structure)
@@ -71,7 +71,7 @@ package struct AdapterNames {
   /// Adds the layers of a transformer.
   ///
   /// - Parameters:
-  ///   - tensors: Its tensors by names in code.
+  ///   - tensors: The transformer's tensors, with their names in code.
   ///   - keyMaps: The namings that adapters may have, without a prefix.
   ///   - network: The network's index in the model's list.
   package mutating func addTransformer(_ tensors: [ExpectedTensor], keyMaps: [KeyMap], network: Int) {
@@ -97,7 +97,7 @@ package struct AdapterNames {
   /// Adds the layers of a text encoder.
   ///
   /// - Parameters:
-  ///   - layers: Their names in code, such as `encoder.layers.0.mlp.fc1`.
+  ///   - layers: The names of the layers in code, such as `encoder.layers.0.mlp.fc1`.
   ///   - encoder: The text encoder of the family.
   ///   - network: The network's index in the model's list.
   package mutating func addTextEncoder(
@@ -106,13 +106,13 @@ package struct AdapterNames {
     var names = Names()
     for name in layers {
       let layer = Layer(network: network, name: name)
-      // The transformers library has had no `text_model.` in its names since version 5.
+      // Since version 5, the transformers library has no `text_model.` in its names.
       for inner in ["text_model.", ""] { names.add(inner + name, layer) }
     }
     networks[AdapterPrefix.Network(rawValue: encoder.folder) ?? .firstText] = names
   }
 
-  /// The layer that a file refers to by this name; nil if the model has none.
+  /// The layer that a file means by this name; nil if the model has none.
   package subscript(_ name: String) -> Layer? {
     for (prefix, rest) in AdapterPrefix.readings(of: name) {
       for network in prefix.networks {
@@ -127,7 +127,7 @@ package struct AdapterNames {
     return nil
   }
 
-  /// What a file refers to by this name: one layer, several if the file's naming has them as one, or none.
+  /// What a file means by this name: one layer, several layers if the file has them as one, or none.
   package func targets(_ name: String) -> [Target] {
     if let layer = self[name] { return [Target(layer: layer)] }
     for (prefix, rest) in AdapterPrefix.readings(of: name) {
@@ -140,8 +140,8 @@ package struct AdapterNames {
     return []
   }
 
-  /// Converts a name of diffusers before 0.18. There, attention processors held the matrices, and those of text encoders had
-  /// the UNet's names.
+  /// Converts a name of diffusers before 0.18. At that time, attention processors held the matrices, and those of text encoders
+  /// had the UNet's names.
   private static func modern(_ name: Substring) -> String {
     var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     parts.removeAll { $0 == "processor" }

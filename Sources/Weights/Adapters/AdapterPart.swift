@@ -30,7 +30,7 @@ package enum AdapterPart: String, Hashable {
   case tableUp = "lora_embedding_B"
   case tableDown = "lora_embedding_A"
 
-  /// Other spellings of the same: the diffusers library's, old and new, and PEFT's.
+  /// Other spellings: those of the diffusers library, old and new, and of PEFT.
   private static let aliases: [String: AdapterPart] = [
     "lora.up.weight": .up, "lora.down.weight": .down, "lora_linear_layer.up.weight": .up,
     "lora_linear_layer.down.weight": .down, "lora_B.weight": .up, "lora_A.weight": .down,
@@ -71,7 +71,7 @@ package enum AdapterPart: String, Hashable {
     }
   }
 
-  /// The prefix of an embedding's tensors in a LoRA, which is followed by the embedding's name.
+  /// The prefix of an embedding's tensors in a LoRA; the embedding's name follows it.
   package static let bundlePrefix = "bundle_emb."
 
   /// Parts of names that only unsupported kinds of adapters have.

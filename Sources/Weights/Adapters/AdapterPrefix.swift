@@ -1,6 +1,6 @@
-/// What a layer's name in an adapter begins with: it shows which program named the layer, and which network it is in.
+/// The beginning of a layer's name in an adapter. It shows which program named the layer, and which network contains it.
 struct AdapterPrefix: Sendable {
-  /// The network that the layers are in.
+  /// The network that contains the layers.
   enum Network: String, CaseIterable, Sendable {
     case unet
     case firstText = "text_encoder"
@@ -8,9 +8,9 @@ struct AdapterPrefix: Sendable {
   }
 
   let text: String
-  /// What people call the naming.
+  /// The name of the naming style for messages.
   let style: String
-  /// The networks that have layers of this name, the best guess first.
+  /// The networks that may have layers with this name, the best guess first.
   let networks: [Network]
   /// Whether the rest of the name has underscores instead of dots.
   let isUnderscored: Bool
@@ -25,7 +25,7 @@ struct AdapterPrefix: Sendable {
   /// PEFT's wrapper, at the start of a name or after the network's prefix.
   static let wrapper = "base_model.model."
 
-  /// All prefixes, the longest first; the last is empty.
+  /// All prefixes, the longest first; the last one is empty.
   static let all: [AdapterPrefix] = [
     AdapterPrefix("lora_unet_", "kohya", .unet, underscored: true),
     AdapterPrefix("lora_te_", "kohya", .firstText, underscored: true),
@@ -35,7 +35,7 @@ struct AdapterPrefix: Sendable {
     AdapterPrefix("lycoris_te_", "LyCORIS", .firstText, underscored: true),
     AdapterPrefix("lycoris_te1_", "LyCORIS", .firstText, underscored: true),
     AdapterPrefix("lycoris_te2_", "LyCORIS", .secondText, underscored: true),
-    // LyCORIS's wrapper names layers from the network that it was given.
+    // LyCORIS's wrapper names layers relative to the network that it was given.
     AdapterPrefix("lycoris_", "LyCORIS", .unet, .firstText, underscored: true),
     AdapterPrefix("unet.", "diffusers", .unet),
     AdapterPrefix("transformer.", "diffusers", .unet),
@@ -59,7 +59,7 @@ struct AdapterPrefix: Sendable {
     AdapterPrefix("", "diffusers", .unet, .firstText),
   ].sorted { $0.text.utf8.count > $1.text.utf8.count }
 
-  /// The ways to read a layer's name, the best first, with the rest of the name after the prefix and PEFT's wrapper.
+  /// The ways to read a layer's name, the best first, each with the rest of the name after the prefix and PEFT's wrapper.
   static func readings(of name: String) -> [(prefix: AdapterPrefix, rest: Substring)] {
     let name = unwrapped(name[...])
     return all.compactMap { prefix in

@@ -37,11 +37,11 @@ public struct AdapterSummary: Sendable {
       return modules.isEmpty ? nil : Network(network, modules, tensors[network] ?? [])
     }
     let styles = Self.counted(file.modules.map { AdapterLayerName($0.name).style }).map(\.name)
-    // Kohya's names differ between the layouts for UNets only, so its text encoders count as the single-file style.
+    // Kohya's names differ between the layouts only for UNets, so its text encoders count as the single-file style.
     self.styles = styles.filter { $0 != "kohya" || !styles.contains("kohya (single file)") }
   }
 
-  /// The names with the number of times that they occur, the most frequent first.
+  /// The names, each with its number of occurrences, the most frequent first.
   fileprivate static func counted(_ names: [String]) -> [(name: String, count: Int)] {
     Dictionary(grouping: names, by: { $0 }).map { (name: $0.key, count: $0.value.count) }.sorted {
       ($1.count, $0.name) < ($0.count, $1.name)
@@ -90,7 +90,7 @@ private struct AdapterLayerName: Hashable {
 
   static let networks = AdapterPrefix.Network.allCases.map(\.rawValue) + ["other"]
 
-  /// What names without a prefix begin with.
+  /// The beginnings of names without a prefix.
   private static let beginnings: [(text: String, network: AdapterPrefix.Network)] = [
     ("text_model.", .firstText), ("text_model_", .firstText), ("encoder.layers.", .firstText),
     ("embeddings.", .firstText), ("down_blocks.", .unet), ("mid_block.", .unet), ("up_blocks.", .unet),

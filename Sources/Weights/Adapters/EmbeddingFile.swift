@@ -1,33 +1,33 @@
 import TensorFiles
 import Text
 
-/// An opened file of a textual inversion: vectors that replace a word, for each text encoder that they were trained for.
+/// An opened file of a textual inversion: for each text encoder that it was trained for, the vectors that replace a word.
 ///
-/// Source: Gal et al. 2022, "An Image is Worth One Word", arXiv:2208.01618; forms as the webui and diffusers write them.
+/// Source: Gal et al. 2022, "An Image is Worth One Word", arXiv:2208.01618; the forms are those of the webui and diffusers.
 public struct EmbeddingFile: Sendable {
-  /// The path that the file was opened by, for messages.
+  /// The path with which the file was opened, for messages.
   public let path: String
   /// The number of tokens that the word takes.
   public let vectorCount: Int
   /// The width of a vector for each text encoder.
   public let widths: [Int]
-  /// One for each text encoder, `[vectors, width]`, or `[width]` for a single vector.
+  /// One tensor for each text encoder: `[vectors, width]`, or `[width]` for a single vector.
   package let tensors: [StoredTensor]
 
-  /// A chunk of a prompt has room for this many vectors.
+  /// The largest number of vectors that fit into a chunk of a prompt.
   private static let vectorLimit = 75
 
-  /// Opens the file at `path`; no vector is read.
+  /// Opens the file at `path`; it reads no vectors.
   ///
-  /// The known forms are the webui's `string_to_param`, a single tensor of any name as diffusers writes it (`emb_params`
-  /// among others), and `clip_l` with `clip_g` for Stable Diffusion XL. Throws `WeightError.file`, and `.adapter` for any
-  /// other form.
+  /// There are three known forms: the webui's `string_to_param`; a single tensor with any name, as diffusers writes it (for
+  /// example `emb_params`); and `clip_l` with `clip_g` for Stable Diffusion XL. Throws `WeightError.file`, and `.adapter` for
+  /// any other form.
   public init(path: String) throws(WeightError) {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     try self.init(path: path, bundledAs: nil, tensors: file.tensors)
   }
 
-  /// An embedding of the same forms inside a file with others, under `name`.
+  /// An embedding in one of these forms, with the name `name` inside a file of several.
   init(path: String, bundledAs name: String?, tensors all: [String: StoredTensor]) throws(WeightError) {
     func fault(_ reason: String) -> WeightError {
       .adapter(path: path, reason: name.map { "its embedding \($0.abridged): " + reason } ?? reason)
@@ -44,7 +44,7 @@ public struct EmbeddingFile: Sendable {
     let isForTwo = tensors.count == 2 && parameters.isEmpty && all["clip_g"] != nil
     guard tensors.count == 1 || isForTwo else {
       throw fault(
-        "it holds \(tensors.count) tensors, expected the one of a textual inversion, or clip_l and clip_g for Stable "
+        "it contains \(tensors.count) tensors, expected the one of a textual inversion, or clip_l and clip_g for Stable "
           + "Diffusion XL")
     }
     for tensor in tensors {
@@ -70,7 +70,7 @@ public struct EmbeddingFile: Sendable {
 
   /// The vectors for each text encoder.
   ///
-  /// Throws `TensorFileError.notFinite` for a number that is NaN or infinite, and `.changed` if the file was written to since
+  /// Throws `TensorFileError.notFinite` for a number that is NaN or infinite, and `.changed` if the file was written to after
   /// it was opened.
   public func vectors() throws(TensorFileError) -> [[Float]] {
     var vectors: [[Float]] = []

@@ -1,12 +1,12 @@
 import JSON
 import Text
 
-/// The settings of the PEFT library for an adapter, which are not in its tensors: above all alpha.
+/// The PEFT library's settings of an adapter that its tensors do not show: above all alpha.
 ///
-/// PEFT writes them to `adapter_config.json` beside the weights, and diffusers into a file's metadata. What this version does
-/// not compute as PEFT does is an error, because ignoring it would silently make a different image.
+/// PEFT writes them to `adapter_config.json` next to the weights, and diffusers into a file's metadata. A setting that this
+/// version does not implement as PEFT does is an error, because ignoring it would silently change the image.
 struct PEFTSettings: Sendable {
-  /// The file that PEFT writes beside `adapter_model.safetensors`.
+  /// The file that PEFT writes next to `adapter_model.safetensors`.
   static let fileName = "adapter_config.json"
 
   /// The scale of a module.
@@ -17,20 +17,20 @@ struct PEFTSettings: Sendable {
 
   /// The settings for the layers of one network.
   private struct Network: Sendable {
-    /// What the names of its layers begin with; empty for all layers.
+    /// The beginning of the names of its layers; empty for all layers.
     var prefix: String
     var kind: Kind
-    /// Nil if the settings have none.
+    /// nil if the settings have no alpha.
     var alpha: Double?
     var rank: Int?
     var alphas: [(pattern: LayerPattern, alpha: Double)] = []
     var ranks: [(pattern: LayerPattern, rank: Int)] = []
     var isStabilised = false
-    /// Whether modules have magnitudes; nil if it is not known.
+    /// Whether modules have magnitudes; nil if unknown.
     var isDoRA: Bool?
   }
 
-  /// The kinds of adapters that are the same in PEFT and here, except for their settings.
+  /// The kinds of adapters that PEFT and this program implement in the same way, except for the settings.
   private enum Kind: String, CaseIterable, Sendable {
     case lora = "LORA"
     case loha = "LOHA"
@@ -41,7 +41,7 @@ struct PEFTSettings: Sendable {
   /// Where the settings are, for messages.
   private let source: String
 
-  /// Reads `lora_adapter_metadata`, which diffusers writes: one object whose keys begin with the network's name.
+  /// Reads `lora_adapter_metadata`, which diffusers writes: one object whose keys start with the network's name.
   ///
   /// Throws `WeightError.adapter`.
   init(metadata: [String: String], path: String) throws(WeightError) {
@@ -69,7 +69,7 @@ struct PEFTSettings: Sendable {
   /// Throws `WeightError.adapter`, and `.file` for a file that cannot be read.
   init(file: ConfigurationFile) throws(WeightError) {
     source = Self.fileName
-    // Sorted, so that of several unusable settings the same one is reported each time.
+    // Sort them, so that if several settings are unusable, the same one is reported every time.
     let members = file.values.sorted { $0.key < $1.key }.map { JSONMember($0.key, $0.value) }
     var network = try network(prefix: "", members, path: file.path)
     network.alpha = network.alpha ?? 8
@@ -78,14 +78,14 @@ struct PEFTSettings: Sendable {
     networks = [network]
   }
 
-  /// The scale of a module without an alpha of its own.
+  /// The scale of a module that has no alpha of its own.
   ///
   /// - Parameters:
   ///   - layer: The layer's name in the file.
   ///   - rank: The module's rank; nil for a module without one.
-  ///   - hasMagnitude: Whether it has the magnitudes of DoRA.
+  ///   - hasMagnitude: Whether the module has DoRA's magnitudes.
   /// - Returns: The scale; nil if there are no settings for the module.
-  /// - Throws: The reason why the module does not fit the settings.
+  /// - Throws: `Misfit` if the module does not fit the settings.
   func scale(of layer: String, rank: Int?, hasMagnitude: Bool) throws(Misfit) -> Scale? {
     guard let network = networks.first(where: { layer.hasPrefix($0.prefix) }) else { return nil }
     let name = AdapterPrefix.readings(of: String(layer.dropFirst(network.prefix.count))).first?.rest ?? layer[...]
@@ -100,7 +100,7 @@ struct PEFTSettings: Sendable {
     guard let alpha = network.alphas.first(where: { $0.pattern.matches(name) })?.alpha ?? network.alpha else {
       return nil
     }
-    // PEFT divides by the rank of its settings, also where a matrix is stored whole.
+    // PEFT divides by the rank in its settings, even where a matrix is stored whole.
     guard let rank = network.kind == .lokr ? expected ?? rank : rank else { return nil }
     return Scale(
       alpha: Float(alpha), factor: Float(alpha / (network.isStabilised ? Double(rank).squareRoot() : Double(rank))))
@@ -113,7 +113,7 @@ struct PEFTSettings: Sendable {
 
   // MARK: Reading
 
-  /// Settings that do not change what a finished adapter computes, or that its tensors show.
+  /// Settings that do not affect a finished adapter, or that its tensors show.
   private static let harmless: Set<String> = [
     "peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
     "target_modules", "exclude_modules", "lora_dropout", "rank_dropout", "module_dropout", "rank_dropout_scale",
@@ -124,7 +124,7 @@ struct PEFTSettings: Sendable {
     "qalora_group_size", "ensure_weight_tying", "use_effective_conv2d", "decompose_both", "decompose_factor",
   ]
 
-  /// The initial values from which training leaves the model's own weights as they are.
+  /// The kinds of initialisation that do not change the model's own weights.
   private static let harmlessStarts = ["gaussian", "eva", "orthogonal", "lycoris", "True", "true"]
 
   private func network(
@@ -199,7 +199,7 @@ extension JSONValue {
     }
   }
 
-  /// Whether a setting with this value is off.
+  /// Whether this value means that a setting is off.
   fileprivate var isUnset: Bool {
     switch self {
     case .null, .bool(false), .string(""): true
@@ -210,9 +210,9 @@ extension JSONValue {
   }
 }
 
-/// A regular expression for the end of a layer's name, as PEFT's `rank_pattern` and `alpha_pattern` have it.
+/// A regular expression for the end of a layer's name, as in PEFT's `rank_pattern` and `alpha_pattern`.
 ///
-/// It must match whole dotted components to the end of the name: `(.*\.)?(PATTERN)$`.
+/// It must match whole dotted components up to the end of the name: `(.*\.)?(PATTERN)$`.
 private struct LayerPattern: @unchecked Sendable {
   private static let lengthLimit = 1000
 
@@ -225,7 +225,7 @@ private struct LayerPattern: @unchecked Sendable {
   // A Regex is immutable, but not marked Sendable.
   private let form: Form
 
-  /// Nil for a text that is not a regular expression.
+  /// Creates a pattern; nil if the text is not a regular expression.
   init?(_ text: String) {
     guard text.utf8.count <= Self.lengthLimit else { return nil }
     let isFromStart = text.hasPrefix("^")

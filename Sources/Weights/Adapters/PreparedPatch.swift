@@ -1,22 +1,22 @@
 import TensorFiles
 
-/// A patch with the adapters' small matrices in memory, which is applied to rows as they are read.
+/// A patch with the adapters' small matrices in memory. It is applied to rows when they are read.
 ///
-/// It may be used from several threads at once.
+/// Several threads may use it at the same time.
 public struct PreparedPatch: Sendable {
   /// A change of a weight, without its scale and multiplier.
   enum Delta: Sendable {
     case none
     case product(LowRankMatrix)
     case hadamard(LowRankMatrix, LowRankMatrix)
-    /// A Kronecker product, with the rows of the second matrix and the columns of the first.
+    /// A Kronecker product, with the number of rows of the second matrix and of columns of the first.
     case kronecker([Float], [Float], rows: Int, columns: Int)
     case values([Float])
     case outputScaling([Float])
     case inputScaling([Float])
   }
 
-  /// The scaling of the changed weight to the lengths that DoRA learnt.
+  /// How the changed weight is scaled to the lengths that DoRA learnt.
   enum Magnitude: Sendable {
     /// The length of each row.
     case outputs([Float])
@@ -30,11 +30,11 @@ public struct PreparedPatch: Sendable {
     let scale: Float
     let multiplier: Float
     let magnitude: Magnitude?
-    /// The row of the change that is the tensor's first.
+    /// The row of the change that belongs to the tensor's first row.
     let firstRow: Int
   }
 
-  /// The numbers per output.
+  /// The number of weights for each output.
   let rowSize: Int
   private var steps: [Step] = []
 
@@ -45,8 +45,8 @@ public struct PreparedPatch: Sendable {
   /// Changes some outputs.
   ///
   /// - Parameters:
-  ///   - values: `[rows, row size]`: the numbers of the file, which are replaced by the changed ones.
-  ///   - rows: The outputs that `values` holds.
+  ///   - values: `[rows, row size]`: the numbers from the file; they are replaced by the changed ones.
+  ///   - rows: The outputs in `values`.
   public func apply(to values: UnsafeMutablePointer<Float>, rows: Range<Int>) {
     for step in steps { step.apply(to: values, rows: rows, rowSize: rowSize) }
   }
@@ -132,9 +132,9 @@ extension PreparedPatch.Delta {
   }
 }
 
-/// A matrix as the product of a tall and a wide one.
+/// A matrix that is the product of a tall and a wide matrix.
 struct LowRankMatrix: Sendable {
-  /// The columns of a panel of the wide matrix: as many sums as stay in registers.
+  /// The number of columns in a panel of the wide matrix: as many sums as stay in registers.
   private static let panelWidth = 32
 
   private let innerCount: Int

@@ -11,9 +11,9 @@ public struct WeightPatch: Sendable {
     let part: Part
     /// The factor from the prompt.
     let multiplier: Float
-    /// The rank to which products are cut; nil for no limit.
+    /// The rank that products are truncated to; nil for no limit.
     let rankLimit: Int?
-    /// The rows of the module that change the tensor, and how many rows the module has; nil for all.
+    /// The rows of the module that change the tensor, and the number of rows of the module; nil for all rows.
     var rows: (range: Range<Int>, count: Int)?
   }
 
@@ -42,9 +42,9 @@ public struct WeightPatch: Sendable {
   ///
   /// - Parameters:
   ///   - shape: The shape of the tensor.
-  ///   - parallel: Calls its closure with every index below its first argument, on several threads.
-  ///   - read: Reads the file's numbers of some outputs.
-  /// - Returns: The patch, ready to be applied to any outputs.
+  ///   - parallel: Calls a closure with every index below a count, on several threads.
+  ///   - read: Reads the numbers of some outputs from the file.
+  /// - Returns: The patch, which can be applied to any outputs.
   /// - Throws: `TensorFileError`.
   public func prepared(
     shape: [Int], parallel: (Int, (Int) -> Void) -> Void,
@@ -75,7 +75,7 @@ extension WeightPatch.Step {
     }
     switch module.change {
     case .product(let product): return .product(try LowRankMatrix(product, rankLimit: rankLimit))
-    // As in the webui, only plain products are cut.
+    // As in the webui, only plain products are truncated.
     case .hadamard(let first, let second): return .hadamard(try LowRankMatrix(first), try LowRankMatrix(second))
     case .kronecker(let first, let second):
       return .kronecker(
@@ -87,7 +87,7 @@ extension WeightPatch.Step {
     }
   }
 
-  /// The lengths of rows as DoRA learnt them, or the factors of columns. Factors of rows are computed as the rows are read.
+  /// The lengths of rows that DoRA learnt, or factors for columns. Factors for rows are computed when the rows are read.
   fileprivate func magnitude(
     _ magnitude: AdapterModule.Magnitude, _ delta: PreparedPatch.Delta, shape: [Int], after prepared: PreparedPatch,
     parallel: (Int, (Int) -> Void) -> Void,
@@ -95,8 +95,8 @@ extension WeightPatch.Step {
   ) throws(TensorFileError) -> PreparedPatch.Magnitude {
     let lengths = try magnitude.tensor.floats()
     if magnitude.isOfRows(rows?.count ?? shape[0]) { return .outputs(lengths) }
-    // The lengths of columns need a separate pass over all rows. Chunks are summed in the order of rows, so that the sum is
-    // the same for any number of threads.
+    // The lengths of columns need a separate pass over all rows. Chunks are added in the order of rows, so that the sum is the
+    // same for any number of threads.
     let (inputs, taps, rowSize) = (shape[1], prepared.rowSize / shape[1], prepared.rowSize)
     let chunk = 32
     let chunks = (shape[0] + chunk - 1) / chunk

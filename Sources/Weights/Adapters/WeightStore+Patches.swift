@@ -1,4 +1,4 @@
-/// Something that is computed from tensors, and computed again when adapters change them.
+/// An object that is computed from tensors, and computed again when adapters change them.
 ///
 /// It is Sendable because the store is. Only the thread that uses the readers may call `WeightStore.setPatches`.
 public protocol PatchedReader: AnyObject, Sendable {
@@ -23,7 +23,8 @@ extension WeightStore {
 
   func register(_ reader: any PatchedReader, for names: [String]) {
     patches.withLock { book in
-      // Layers that are read one after the other and released would fill the list with readers that are gone.
+      // Some layers are read one after the other and released; without this, the list would fill with readers that no longer
+      // exist.
       if book.readers.count >= 1024, book.readers.count.nonzeroBitCount == 1 {
         book.readers.removeAll { $0.reader == nil }
       }
@@ -33,13 +34,12 @@ extension WeightStore {
 
   /// Replaces all patches, and reloads every layer whose tensors change.
   ///
-  /// Layers are computed from the file's numbers and the new patches, never from earlier results. So removing a patch gives
-  /// the same bits as never having had it.
+  /// Layers are computed from the file's numbers and the new patches, never from earlier results. So removing a patch gives the
+  /// same bits as if it had never been there.
   ///
   /// - Parameter patches: The patches by names in code.
-  /// - Returns: How many layers were reloaded.
-  /// - Throws: `WeightError`. Some layers then have the new patches and some the old ones, so the network must not be
-  ///   used.
+  /// - Returns: The number of layers that were reloaded.
+  /// - Throws: `WeightError`. Some layers then have the new patches and some the old ones, so the network must not be used.
   @discardableResult
   public func setPatches(_ patches: [String: WeightPatch]) throws -> Int {
     let stale: [any PatchedReader] = self.patches.withLock { book in

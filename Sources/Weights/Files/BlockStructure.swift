@@ -1,29 +1,29 @@
 /// The number of blocks and layers of a network, found from the numbers in the tensors' names.
 ///
-/// It tolerates missing and foreign tensors, because only an audit with the right structure can report them.
+/// It tolerates missing and unknown tensors, because only an audit with the right structure can report them.
 package struct BlockStructure: Equatable, Sendable {
   package var blockCount: Int
-  /// The layers of a down block; up blocks have one more.
+  /// The number of layers in a down block; up blocks have one more.
   package var layersPerBlock: Int
-  /// Whether a transformer follows the last layer of the up block that mirrors each down block. In an LDM UNet the number of
-  /// the upsampler depends on it.
+  /// For each down block, whether the last layer of the mirrored up block is followed by a transformer. The number of the
+  /// upsampler in an LDM UNet depends on it.
   package var endsInTransformer: [Bool]
 
-  /// A network with this many blocks and layers.
+  /// Creates a structure.
   package init(blockCount: Int, layersPerBlock: Int, endsInTransformer: [Bool]) {
     self.blockCount = blockCount
     self.layersPerBlock = layersPerBlock
     self.endsInTransformer = endsInTransformer
   }
 
-  /// Reads the names of an LDM UNet, from which the prefix has been removed; nil if they are not those of one.
+  /// Reads the names of an LDM UNet without their prefix; nil if they are not those of such a UNet.
   init?(ldmUNet names: [Substring]) {
     var inputs = Set<Int>()
     var outputs = Set<Int>()
     var attentionOutputs = Set<Int>()
-    // What the upsampler's name says, by the number of the layer.
+    // What the upsampler's name shows, by the number of the layer.
     var upsamplers: [Int: Bool] = [:]
-    // A block ends at each of these numbers, so all are multiples of its length.
+    // A block ends at each of these numbers, so all of them are multiples of its length.
     var ends = Set<Int>()
     for name in names {
       let components = name.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
@@ -62,7 +62,7 @@ package struct BlockStructure: Equatable, Sendable {
     }
   }
 
-  /// Reads the names of a diffusers UNet, from which the prefix has been removed; nil if they are not those of one.
+  /// Reads the names of a diffusers UNet without their prefix; nil if they are not those of such a UNet.
   init?(diffusersUNet names: [Substring]) {
     var blocks = 0
     var layers = 0
@@ -82,12 +82,12 @@ package struct BlockStructure: Equatable, Sendable {
       blockCount: blocks, layersPerBlock: layers, endsInTransformer: Array(repeating: false, count: blocks))
   }
 
-  /// Reads the names of an LDM VAE, from which the prefix has been removed; nil if there is no decoder.
+  /// Reads the names of an LDM VAE without their prefix; nil if there is no decoder.
   init?(ldmVAE names: [Substring]) {
     self.init(upward: names, block: "decoder.up.", layer: "block")
   }
 
-  /// Reads the names of a diffusers VAE, from which the prefix has been removed; nil if there is no decoder.
+  /// Reads the names of a diffusers VAE without their prefix; nil if there is no decoder.
   init?(diffusersVAE names: [Substring]) {
     self.init(upward: names, block: "decoder.up_blocks.", layer: "resnets")
   }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// The files beside a checkpoint that the webui finds by the checkpoint's name.
+/// The files next to a checkpoint that the webui finds by the checkpoint's name.
 package struct CompanionFiles: Sendable {
   /// The VAE that replaces the checkpoint's own unless the settings name one: the webui's "Automatic".
   package let vae: String?
   /// The configuration, `NAME.yaml`.
   let configuration: String?
 
-  /// Looks beside the checkpoint at `path`; a folder has none.
+  /// Looks next to the checkpoint at `path`; a folder has no companions.
   package init(of path: String) {
     guard !DiffusersFolder.isFolder(path) else {
       (vae, configuration) = (nil, nil)

@@ -3,7 +3,7 @@ import TensorFiles
 
 /// A JSON file with settings, such as a diffusers `config.json`.
 ///
-/// A missing key has its library's default. A value that cannot be used, including null, is an error that names the key.
+/// A missing key has the default of its library. A value that cannot be used, including null, is an error that names the key.
 package struct ConfigurationFile: Sendable {
   /// Larger files are not configurations.
   private static let sizeLimit = 16 << 20
@@ -11,7 +11,7 @@ package struct ConfigurationFile: Sendable {
   package let path: String
   package let values: [String: JSONValue]
 
-  /// Settings from another source; `path` is for messages.
+  /// Creates a configuration from another source; `path` is for messages.
   package init(path: String, members: [JSONMember]) {
     self.path = path
     values = Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
@@ -41,7 +41,7 @@ package struct ConfigurationFile: Sendable {
     return value
   }
 
-  /// The settings under `text_config`, which the file of a whole CLIP has for its text encoder; else these settings.
+  /// The settings under `text_config`, where the file of a whole CLIP has those of its text encoder; otherwise these settings.
   package var textSide: ConfigurationFile {
     guard case .object(let members) = self["text_config"] else { return self }
     return ConfigurationFile(path: path, members: members)
@@ -61,7 +61,7 @@ package struct ConfigurationFile: Sendable {
     return value
   }
 
-  /// `count` whole numbers: a list, or one number that is used for all.
+  /// `count` whole numbers: a list, or one number for all.
   package func integers(
     _ key: String, default absent: Int?, in range: ClosedRange<Int>, count: Int
   ) throws(WeightError) -> [Int] {
@@ -76,8 +76,8 @@ package struct ConfigurationFile: Sendable {
     return integers
   }
 
-  /// `count` lists of `each` whole numbers. A number that is not a list is used for all of a list, or for all lists; a list
-  /// that is longer is cut.
+  /// `count` lists of `each` whole numbers. A single number means a whole list, or all lists. A list that is too long
+  /// is truncated.
   package func lists(
     _ key: String, default absent: Int?, in range: ClosedRange<Int>, count: Int, each: Int
   ) throws(WeightError) -> [[Int]] {
@@ -98,7 +98,7 @@ package struct ConfigurationFile: Sendable {
     return lists
   }
 
-  /// `count` truth values: a list, or one value that is used for all.
+  /// `count` truth values: a list, or one value for all.
   package func booleans(_ key: String, default absent: Bool, count: Int) throws(WeightError) -> [Bool] {
     guard case .array(let elements) = values[key] else {
       return Array(repeating: try boolean(key, default: absent), count: count)
@@ -143,7 +143,7 @@ package struct ConfigurationFile: Sendable {
 
   /// Throws unless `key` is missing or has one of the values that this version implements.
   ///
-  /// Numbers are compared by value, so 1 and 1.0 are equal.
+  /// Numbers are compared by value, so 1 equals 1.0.
   package func require(_ key: String, in accepted: [JSONValue]) throws(WeightError) {
     guard let value = values[key] else { return }
     let isAccepted = accepted.contains { $0 == value || ($0.numberValue != nil && $0.numberValue == value.numberValue) }
@@ -155,7 +155,7 @@ package struct ConfigurationFile: Sendable {
 }
 
 extension JSONValue {
-  /// The whole number, also when written as `8.0`.
+  /// The whole number; `8.0` counts as one.
   fileprivate var wholeNumber: Int? {
     switch self {
     case .integer(let value): Int(exactly: value)

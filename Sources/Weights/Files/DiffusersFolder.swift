@@ -22,7 +22,7 @@ struct DiffusersFolder {
   /// The whole model.
   func model() throws(WeightError) -> ModelFiles {
     let family = try family()
-    // Nothing in it is needed, but diffusers reads it, so a damaged copy of a folder is noticed.
+    // Nothing in it is needed, but diffusers reads it; reading it here shows that a copy of a folder is damaged.
     if hasFile("model_index.json") { _ = try ConfigurationFile(path: "\(path)/model_index.json") }
     var model = ModelFiles(path: path, layout: .diffusers, family: family)
     model.unet = try network("unet", &model.files) { _ in .diffusersUNet() }
@@ -40,7 +40,7 @@ struct DiffusersFolder {
     return model
   }
 
-  /// The UNet, of a whole model's folder or of a folder with only a UNet, and the folder's VAE and schedule if it has them.
+  /// The UNet from a whole model's folder or a folder with only a UNet, plus the folder's VAE and schedule if it has them.
   func unet() throws(WeightError) -> ModelFiles {
     var model = ModelFiles(path: path, layout: .diffusers)
     model.unet = try network(hasFolder("unet") ? "unet" : "", &model.files) { _ in .diffusersUNet() }
@@ -49,7 +49,7 @@ struct DiffusersFolder {
     return model
   }
 
-  /// The VAE alone, of a whole model's folder or of a folder with only a VAE.
+  /// The VAE from a whole model's folder or a folder with only a VAE.
   func vae() throws(WeightError) -> ModelFiles {
     var model = ModelFiles(path: path, layout: .diffusers)
     if hasFolder("vae") {
@@ -64,7 +64,7 @@ struct DiffusersFolder {
     if hasFolder("vae") { try takeVAE(in: "vae", of: &model) }
   }
 
-  /// The VAE in a subfolder, or the small decoder that some distilled models have instead.
+  /// Opens the VAE in a subfolder, or the small decoder that some distilled models have instead.
   private func takeVAE(in folder: String, of model: inout ModelFiles) throws(WeightError) {
     let configuration = (folder.isEmpty ? "" : folder + "/") + "config.json"
     if hasFile(configuration),
@@ -98,7 +98,7 @@ struct DiffusersFolder {
     return network
   }
 
-  /// The family, by the folders and the configurations of the UNet and the text encoder.
+  /// The family, from the folders and from the configurations of the UNet and the text encoder.
   ///
   /// Throws `WeightError.unsupported` for models of other families.
   private func family() throws(WeightError) -> ModelFamily {
@@ -245,7 +245,7 @@ struct DiffusersFolder {
     return other.map { " but \($0)" } ?? ""
   }
 
-  /// The files that an index of sharded weights names, each once.
+  /// The files named in an index of sharded weights, each once.
   private func shards(index path: String, ending: String) throws(WeightError) -> [String] {
     guard case .object(let map) = try ConfigurationFile(path: path).values["weight_map"] else {
       throw .file(.damaged(path: path, reason: "it has no weight_map"))

@@ -1,17 +1,17 @@
 import TensorFiles
 
-/// The networks of face restoration, which are recognised by their tensors.
+/// The networks for face restoration, recognised by their tensors.
 public enum FaceNetworkKind: String, Sendable, CaseIterable {
   /// Finds faces and five points in each: RetinaFace with a ResNet-50.
   case detector
-  /// Says what each pixel of a face is: ParseNet.
+  /// Labels each pixel of a face: ParseNet.
   case parser
-  /// Restores a face by a table of codes: CodeFormer.
+  /// Restores a face with a codebook: CodeFormer.
   case codeFormer
-  /// Restores a face by a StyleGAN: GFPGAN 1.3 and 1.4.
+  /// Restores a face with a StyleGAN: GFPGAN 1.3 and 1.4.
   case gfpgan
 
-  /// What people call the network.
+  /// The name for messages.
   public var title: String {
     switch self {
     case .detector: "RetinaFace (ResNet-50)"
@@ -21,7 +21,7 @@ public enum FaceNetworkKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// Tensors that every file of the kind has, and that together no other file has.
+  /// Tensors that every file of the kind has. No other kind of file has all of them.
   fileprivate var marks: [String] {
     switch self {
     case .detector: ["body.conv1.weight", "fpn.output1.0.weight", "ClassHead.0.conv1x1.weight"]
@@ -33,7 +33,7 @@ public enum FaceNetworkKind: String, Sendable, CaseIterable {
   }
 }
 
-/// A file with a network of face restoration, opened: which one it is, and where its tensors are.
+/// An opened file with a network for face restoration: which network it is, and where its tensors are.
 package struct FaceFile: Sendable {
   package let path: String
   package let kind: FaceNetworkKind
@@ -41,11 +41,11 @@ package struct FaceFile: Sendable {
   /// Tensors that belong to no network.
   package let unread: [WeightAudit.Finding]
 
-  /// Dictionaries that files have their tensors in, the preferred one first.
+  /// Dictionaries that may contain the tensors, the preferred one first.
   private static let wrappers = [
     "model_state_dict", "state_dict", "params_ema", "params-ema", "params", "model", "net",
   ]
-  /// What training on several devices, and in an adversarial pair, puts before every name.
+  /// Prefixes of all names that come from training on several devices, or together with an adversarial network.
   private static let prefixes = ["module.", "netG."]
 
   /// Opens a file in any container.
@@ -70,14 +70,14 @@ package struct FaceFile: Sendable {
     }.map { .unread(name: $0, shape: tensors[$0]?.shape ?? []) }
   }
 
-  /// Whether tensors of these names are those of one of the networks.
+  /// Whether tensors with these names are those of one of the networks.
   package static func isLikely(_ names: some Collection<String>) -> Bool { recognised(names) != nil }
 
-  /// What all names of a network begin with, and the network; nil if there is none.
+  /// The prefix of all names of a network, and the network; nil if there is none.
   private static func recognised(_ names: some Collection<String>) -> (prefix: String, kind: FaceNetworkKind)? {
     let all = Set(names)
     var candidates = wrappers.map { "\($0)." }
-    // A single dictionary of another name.
+    // A single dictionary with another name.
     let first = Set(all.map { name in name.prefix { $0 != "." } })
     if first.count == 1, let only = first.first { candidates.append("\(only).") }
     candidates.append("")

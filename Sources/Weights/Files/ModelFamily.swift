@@ -1,22 +1,22 @@
-/// A family of Stable Diffusion models, as a value with all its traits that do not follow from the networks' sizes.
+/// A family of Stable Diffusion models: a value with all traits that do not follow from the networks' sizes.
 ///
-/// A new family of the same kind of networks is a new value here; no other code has to change.
+/// A new family with the same kind of networks is a new value here; no other code needs to change.
 public struct ModelFamily: Hashable, Sendable {
-  /// Its name in manifests and in the identities of jobs.
+  /// The name in manifests and in job ids.
   public let name: String
-  /// Its name for people.
+  /// The name for messages.
   public let title: String
-  /// The width and height of its training images, in pixels.
+  /// The width and height of the training images, in pixels.
   public let nativeSize: Int
   /// The text encoders, in the order in which their encodings are concatenated for the UNet, token by token.
   public let textEncoders: [TextEncoder]
-  /// The UNet's additional inputs besides prompt and timestep, in order; empty for most families.
+  /// The UNet's inputs besides prompt and timestep, in order; empty for most families.
   public let vector: [VectorPart]
   /// The heads of the UNet's transformers, which the shapes in a single file do not show.
   public let heads: Heads
   /// The factor of latents for the UNet, if the VAE's files do not have it.
   public let latentScale: Float
-  /// Whether models of both prediction types exist, so that the type must be found by a call of the UNet.
+  /// Whether models of both prediction types exist, so that the type must be found by a test call of the UNet.
   public let isPredictionProbed: Bool
   /// Whether an empty negative prompt is encoded as zeros instead of as an empty text.
   public let zeroesEmptyNegative: Bool
@@ -42,10 +42,10 @@ public struct ModelFamily: Hashable, Sendable {
     case cropTopLeft
     /// The height and width of the image.
     case targetSize
-    /// How much people like the image.
+    /// A score of how much people like the image.
     case aestheticScore
 
-    /// How many numbers are embedded.
+    /// The number of values that are embedded.
     public var numberCount: Int {
       switch self {
       case .pooledText: 0
@@ -57,13 +57,13 @@ public struct ModelFamily: Hashable, Sendable {
 
   /// One of the family's text encoders: where it is, and which of its outputs the UNet gets.
   public struct TextEncoder: Hashable, Sendable {
-    /// The folder of a diffusers model that holds it.
+    /// The folder in a diffusers model that contains it.
     let folder: String
     /// The folder with its vocabulary.
     let tokenizerFolder: String
     /// The prefix of its names in a single file.
     let prefix: String
-    /// The prefix of the same names in files of Stability's newer code, sgm; nil if there is no other.
+    /// The prefix of its names in files of Stability's newer code, sgm; nil if it is the same.
     var sgmPrefix: String?
     /// The prefixes of its names in files in which stable-diffusion.cpp has renamed them to those of the transformers library.
     let renamedPrefixes: [String]
@@ -76,14 +76,14 @@ public struct ModelFamily: Hashable, Sendable {
     /// Whether the UNet also gets the encoding of the whole text, which is that of its end token.
     public let isPooled: Bool
 
-    /// Whether the family has it in a file of its own: Stable Diffusion 3 and Flux.1.
+    /// Whether the family has it in a separate file: Stable Diffusion 3 and Flux.1.
     package var isInOwnFile: Bool { prefix.hasPrefix("text_encoders.") }
 
     /// The prefixes of its names in single files that have its own naming.
     var prefixes: [String] { [prefix] + (sgmPrefix.map { [$0] } ?? []) }
   }
 
-  /// Names of a text encoder's tensors in a single file.
+  /// The names of a text encoder's tensors in a single file.
   package enum Naming: Hashable, Sendable {
     /// Those of the transformers library.
     case transformers
@@ -91,7 +91,7 @@ public struct ModelFamily: Hashable, Sendable {
     case openCLIP
   }
 
-  /// The token that fills a chunk.
+  /// The token that chunks are padded with.
   public enum Padding: Hashable, Sendable {
     /// The end token, repeated.
     case endToken
@@ -103,9 +103,9 @@ public struct ModelFamily: Hashable, Sendable {
   public enum Output: Hashable, Sendable {
     /// The layer that the setting `clip_skip` selects, then the final norm.
     case clipSkip
-    /// The second to last layer, then the final norm.
+    /// The second-to-last layer, then the final norm.
     case penultimateNormed
-    /// The second to last layer, without the final norm.
+    /// The second-to-last layer, without the final norm.
     case penultimate
   }
 }
@@ -154,7 +154,7 @@ extension ModelFamily {
     vector: [.pooledText, .originalSize, .cropTopLeft, .targetSize], heads: .width(64), latentScale: 0.13025,
     isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
-  /// The refiner of Stable Diffusion XL, which finishes an image that another model began.
+  /// The refiner of Stable Diffusion XL, which finishes an image that another model started.
   public static let sdxlRefiner = ModelFamily(
     name: "sdxl-refiner", title: "the refiner of Stable Diffusion XL", nativeSize: 1024,
     textEncoders: [
@@ -166,18 +166,18 @@ extension ModelFamily {
     vector: [.pooledText, .originalSize, .cropTopLeft, .aestheticScore], heads: .width(64), latentScale: 0.13025,
     isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
-  /// CLIP ViT-L as Stable Diffusion 3 and Flux.1 have it: in a file of its own, or a folder.
+  /// CLIP ViT-L for Stable Diffusion 3 and Flux.1: in a separate file, or a folder.
   public static let clipL = TextEncoder(
     folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "text_encoders.clip_l.transformer.",
     renamedPrefixes: [], naming: .transformers, padding: .endToken, output: .penultimate, isPooled: false)
 
-  /// The same with the projection that a folder of Stable Diffusion 3 has.
+  /// The same with a projection, as in a folder of Stable Diffusion 3.
   public static let projectedCLIPL = TextEncoder(
     folder: "text_encoder", tokenizerFolder: "tokenizer", prefix: "text_encoders.clip_l.transformer.",
     renamedPrefixes: [], naming: .transformers, padding: .endToken, output: .penultimate, isPooled: true)
 
-  /// OpenCLIP ViT-bigG as Stable Diffusion 3 has it. Its files have the names of the transformers library, but the
-  /// activation is OpenCLIP's.
+  /// OpenCLIP ViT-bigG for Stable Diffusion 3. Its files have the names of the transformers library, but the activation is
+  /// OpenCLIP's.
   public static let clipG = TextEncoder(
     folder: "text_encoder_2", tokenizerFolder: "tokenizer_2", prefix: "text_encoders.clip_g.transformer.",
     renamedPrefixes: [], naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true)

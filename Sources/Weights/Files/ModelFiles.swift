@@ -9,7 +9,7 @@ package struct ModelFiles: Sendable {
     package var store: WeightStore
     /// The network's configuration in a diffusers folder; nil for a single file, whose shapes are used instead.
     package var configuration: ConfigurationFile?
-    /// The structure by the tensors' names, if there is no configuration.
+    /// The structure found from the tensors' names, if there is no configuration.
     package var structure: BlockStructure?
     /// The indices of a TAESD decoder's layers that are single convolutions; nil for other networks.
     package var convolutionIndices: [Int]?
@@ -17,36 +17,36 @@ package struct ModelFiles: Sendable {
 
   package var path: String
   package var layout: ModelLayout
-  /// Nil for a VAE alone.
+  /// The family; nil if there is only a VAE.
   package var family: ModelFamily?
-  /// Whether the files might as well be those of Stable Diffusion 2.x.
+  /// Whether the files could also be those of Stable Diffusion 2.x.
   package var isFamilyGuessed = false
   package var unet: Network?
-  /// The text encoders, in the order of the family's.
+  /// The text encoders, in the order of the family.
   package var textEncoders: [Network] = []
   /// The VAE's decoder.
   package var vae: Network?
   /// The VAE's encoder; nil if the files do not have it.
   package var vaeEncoder: Network?
-  /// A TAESD decoder in files of its own, which replaces a VAE.
+  /// A TAESD decoder in separate files, which replaces a VAE.
   package var tinyDecoder: Network?
   /// What the files say about the training.
   package var training = TrainingRecord()
   /// What users should know about the files.
   package var remarks: [String] = []
-  /// The folders with the model's own CLIP vocabularies, one per text encoder that has one.
+  /// The folders with the model's own CLIP vocabularies, one for each text encoder that has one.
   package var tokenizerFolders: [String] = []
   /// The files of the model, relative to `path`; empty for a single file.
   package var files: [String] = []
   /// The tensors that belong to no network and are not known leftovers.
   package var unread: [WeightAudit.Finding] = []
 
-  /// Whether a file has a UNet under any name, or another network in its place.
+  /// Whether a file has a UNet with any names, or another network instead of a UNet.
   package static func hasUNet(_ file: TensorFile) -> Bool {
     file.tensors.keys.contains { $0.hasPrefix(KeyMap.ldmUNetPrefix) } || UNetNames(file.tensors.keys) != nil
   }
 
-  /// Whether a folder has a UNet, or another network in its place.
+  /// Whether a folder has a UNet, or another network instead of a UNet.
   package static func hasUNet(inFolder path: String) -> Bool {
     ["unet", "transformer"].contains { DiffusersFolder.isFolder("\(path)/\($0)") }
   }
@@ -58,9 +58,9 @@ package struct ModelFiles: Sendable {
   ///
   /// - Parameters:
   ///   - path: The model.
-  ///   - textEncoder: A model whose text encoders are used instead of its own. The first then need only be a UNet, which also
-  ///     gets the VAE if it has none.
-  /// - Returns: The files, of which only headers and configurations were read.
+  ///   - textEncoder: A model whose text encoders are used instead of the model's own. The model then only needs a UNet; if
+  ///     it has no VAE, it also gets that of the other model.
+  /// - Returns: The files; only their headers and configurations were read.
   /// - Throws: `WeightError`.
   package static func open(path: String, textEncoder: String? = nil) throws(WeightError) -> ModelFiles {
     if let textEncoder { return try open(path: path, completedBy: try open(path: textEncoder)) }
@@ -112,7 +112,7 @@ package struct ModelFiles: Sendable {
     return model
   }
 
-  /// Opens the UNet of a file that is completed by other files; the rest of a whole checkpoint is not used.
+  /// Opens the UNet of a file that other files complete; the rest of a whole checkpoint is not used.
   private static func openUNetFile(path: String) throws(WeightError) -> ModelFiles {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let tensors = file.tensors
@@ -127,7 +127,7 @@ package struct ModelFiles: Sendable {
     model.unet = Network(
       store: WeightStore(path: path, tensors: tensors, keyMap: names.keyMap), structure: names.structure)
     model.training = try training(file)
-    // With an empty prefix, all tensors are the UNet's, which is audited.
+    // With an empty prefix, all tensors belong to the UNet, which is audited.
     if !names.prefix.isEmpty {
       model.unread = unread(
         tensors,
@@ -138,7 +138,7 @@ package struct ModelFiles: Sendable {
     return model
   }
 
-  /// Takes the VAE whose names begin with `prefix`, if there is one.
+  /// Takes the VAE whose names start with `prefix`, if there is one.
   private mutating func takeVAE(prefix: String, _ tensors: [String: StoredTensor]) throws(WeightError) {
     let names = SingleFileNames.names(tensors, under: prefix).filter { !Leftovers.contains(String($0)) }
     guard !names.isEmpty else { return }
@@ -150,7 +150,7 @@ package struct ModelFiles: Sendable {
     vaeEncoder = found.encoder(path: path, tensors: tensors)
   }
 
-  /// What a single file and the configuration beside it say about the training.
+  /// What a single file and the configuration next to it say about the training.
   private static func training(_ file: TensorFile) throws(WeightError) -> TrainingRecord {
     try TrainingRecord(
       file, markers: Set(TrainingMarker.allCases.filter { file.tensors.keys.contains($0.rawValue) }),
@@ -177,7 +177,7 @@ package struct ModelFiles: Sendable {
     return model
   }
 
-  /// A TAESD decoder in a file of its own.
+  /// A TAESD decoder in a separate file.
   private static func tiny(
     path: String, tensors: [String: StoredTensor], _ names: TinyDecoderNames
   ) -> ModelFiles {
@@ -189,14 +189,14 @@ package struct ModelFiles: Sendable {
     return model
   }
 
-  /// The naming and layout of a VAE's tensors, recognised by `names`, from which `prefix` has been removed; nil without a
+  /// Recognises the naming and layout of a VAE's tensors from `names`, which are given without `prefix`; nil if there is no
   /// decoder.
   static func recogniseVAE(prefix: String, names: [Substring]) -> VAENames? {
     if let structure = BlockStructure(ldmVAE: names) {
       var (decoder, encoder) = (
         KeyMap.ldmVAE(prefix: prefix, structure), KeyMap.ldmVAEEncoder(prefix: prefix, structure)
       )
-      // FLUX.2's authors have both convolutions inside of the halves.
+      // In the files of FLUX.2's authors, both convolutions are inside of the halves.
       if names.contains("decoder.post_quant_conv.weight") {
         decoder.rules.append(KeyRule("post_quant_conv", "decoder.post_quant_conv"))
       }
@@ -233,7 +233,7 @@ struct VAENames {
   func encoder(path: String, tensors: [String: StoredTensor]) -> ModelFiles.Network? {
     let prefixes = KeyMap.vaeEncoderPrefixes.map { encoderKeyMap.prefix + $0 }
     guard tensors.keys.contains(where: { name in prefixes.contains { name.hasPrefix($0) } }) else { return nil }
-    // Some latents are normalised by statistics that both halves read.
+    // Some latents are normalised with statistics that both halves read.
     let read = prefixes + [encoderKeyMap.prefix + "bn."]
     let own = tensors.filter { name, _ in read.contains { name.hasPrefix($0) } }
     return ModelFiles.Network(
@@ -241,7 +241,7 @@ struct VAENames {
   }
 }
 
-/// A tensor, usually empty, whose presence in a single file marks how the model was trained. The raw value is its name.
+/// A tensor, usually empty, that marks in a single file how the model was trained. The raw value is its name.
 package enum TrainingMarker: String, CaseIterable, Sendable {
   /// The UNet predicts the velocity.
   case vPrediction = "v_pred"

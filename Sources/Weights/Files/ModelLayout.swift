@@ -1,15 +1,15 @@
 import Text
 
-/// How a model's tensors are named and spread over files.
+/// How a model's tensors are named and distributed over files.
 public enum ModelLayout: String, Sendable, CaseIterable {
   /// One file with the names of the original latent diffusion code, as the webui loads it.
   case singleFile = "single file"
-  /// A folder with one subfolder per network, as the diffusers library writes it; or one of its subfolders or files.
+  /// A folder with one subfolder for each network, as the diffusers library writes it; or one of its subfolders or files.
   case diffusers = "diffusers folder"
 }
 
 extension ModelLayout {
-  /// Models of other families, recognised by the prefix of any of their tensors' names.
+  /// Models of other families, recognised by the prefix of any tensor's name.
   private static let otherFamilies: [(prefix: String, family: String)] = [
     ("depth_model.", "a depth-to-image model"),
     ("embedder.model.", "an unCLIP model"),
@@ -23,7 +23,7 @@ extension ModelLayout {
     ("double_blocks.", "a Flux.1 model"),
   ]
 
-  /// Other files that people keep among their models, recognised in the same way.
+  /// Other files that users keep with their models, recognised in the same way.
   private static let otherKinds: [(prefix: String, kind: String)] = [
     ("lora_", "a LoRA, not a checkpoint"),
     ("unet.down_blocks.", "a LoRA, not a checkpoint"),
@@ -51,9 +51,9 @@ extension ModelLayout {
     }
   }
 
-  /// Checks that a single file with these tensor names is a whole model, which is recognised by its UNet.
+  /// Checks that a single file with these tensor names is a whole model: it must have a UNet.
   ///
-  /// Throws `WeightError.unsupported`, with the kind of file if it is known.
+  /// Throws `WeightError.unsupported`, which names the kind of file if it is known.
   static func requireModel(_ names: some Collection<String>, path: String) throws(WeightError) {
     func matches(_ prefix: String) -> Bool { names.contains { $0.hasPrefix(prefix) } }
     if let other = otherFamilies.first(where: { matches($0.prefix) }) {

@@ -7,7 +7,7 @@ public enum TrainedPrediction: String, Sendable, CaseIterable {
 }
 
 extension TrainedPrediction {
-  /// The prediction that other programs call by this name; nil for any other name.
+  /// The prediction that other programs give this name; nil for any other name.
   init?(spelled name: String) {
     switch name.lowercased() {
     case "epsilon", "eps", "epsilon_prediction", "eps_prediction", "noise": self = .epsilon

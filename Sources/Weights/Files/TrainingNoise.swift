@@ -6,13 +6,13 @@ public struct TrainingNoise: Hashable, Sendable {
   public let alphasCumprod: [Double]?
   /// Whether the last timestep is pure noise: Lin et al. 2023, arXiv:2305.08891.
   public var hasZeroTerminalSNR = false
-  /// What the files call it, for people and for the identity of images; nil for the schedule of Stable Diffusion.
+  /// The name in the files, for messages and image ids; nil for the schedule of Stable Diffusion.
   public let title: String?
 
   /// The schedule of Stable Diffusion.
   static let standard = TrainingNoise(alphasCumprod: nil, title: nil)
 
-  /// The number of timesteps that samplers count in.
+  /// The number of timesteps that samplers count.
   static let timesteps = 1000
 
   /// How β grows from the first timestep to the last.
@@ -31,7 +31,7 @@ public struct TrainingNoise: Hashable, Sendable {
     self.title = title
   }
 
-  /// A schedule with these β, one for each timestep, as `betas` lists them.
+  /// Creates a schedule from its β, one for each timestep, as in `betas`.
   init(betas: [Double], title: String) {
     var product = 1.0
     let alphas = betas.map { beta in
@@ -41,7 +41,7 @@ public struct TrainingNoise: Hashable, Sendable {
     self.init(alphasCumprod: alphas, title: title)
   }
 
-  /// A schedule with a β that grows from `start` to `end`. Source: the schedulers of the diffusers library.
+  /// Creates a schedule whose β grows from `start` to `end`. Source: the schedulers of the diffusers library.
   init(_ growth: Growth, start: Double, end: Double) {
     if growth == .scaledLinear, start == 0.00085, end == 0.012 {
       self = .standard
@@ -72,7 +72,7 @@ public struct TrainingNoise: Hashable, Sendable {
       title: growth == .squaredCosine ? growth.rawValue : "\(growth.rawValue) from \(start) to \(end)")
   }
 
-  /// Whether every ᾱ is above 0 and they descend, so that each timestep has a noise level.
+  /// Whether the ᾱ descend and are all above 0, so that each timestep has a noise level.
   var isUsable: Bool {
     guard let alphasCumprod else { return true }
     return alphasCumprod.count == Self.timesteps && alphasCumprod.allSatisfy { $0 > 1e-30 && $0 < 1 }

@@ -8,9 +8,9 @@ package struct TrainingRecord: Sendable {
   /// A statement about the prediction.
   struct Statement: Sendable {
     var prediction: TrainedPrediction
-    /// Which file or tensor says so, for people.
+    /// The file or tensor that says so, for messages.
     var source: String
-    /// Whether the first version respected it.
+    /// Whether the first version of this program respected it.
     var isOld = false
   }
 
@@ -21,17 +21,17 @@ package struct TrainingRecord: Sendable {
   /// What users should know.
   package private(set) var remarks: [String] = []
 
-  /// Nothing is said.
+  /// Creates an empty record.
   package init() {}
 
   /// What the UNet predicts; nil if the files do not say.
   package var prediction: TrainedPrediction? { statements.first?.prediction }
-  /// Where the files say what the UNet predicts.
+  /// The file or tensor that says what the UNet predicts.
   package var predictionSource: String? { statements.first?.source }
 
-  /// Whether the first version, which read fewer files, may have used another prediction.
+  /// Whether the first version of this program, which read fewer files, may have used another prediction.
   ///
-  /// - Parameter isProbed: Whether it tested the UNet if no file said it, and so may have used either.
+  /// - Parameter isProbed: Whether it tested the UNet if no file said so; it may then have used either.
   /// - Returns: Whether images may differ.
   package func isPredictionNew(isProbed: Bool) -> Bool {
     guard let first = statements.first, !first.isOld else { return false }
@@ -41,7 +41,7 @@ package struct TrainingRecord: Sendable {
 
   // MARK: A folder
 
-  /// What a folder's `scheduler_config.json` says.
+  /// Reads a folder's `scheduler_config.json`.
   ///
   /// Throws `WeightError.configuration` for a schedule that cannot be used.
   init(_ file: ConfigurationFile) throws(WeightError) {
@@ -54,7 +54,7 @@ package struct TrainingRecord: Sendable {
       statements.append(Statement(prediction: type, source: "scheduler_config.json", isOld: true))
     }
     let name = try file.string("_class_name", default: "")
-    // They have other noise levels than a schedule of β.
+    // Their noise levels are not those of a schedule of β.
     guard !["EDM", "FlowMatch", "CMStochastic", "Cosine"].contains(where: name.hasPrefix) else {
       throw file.unusable("_class_name", expected: "a scheduler with betas, as Stable Diffusion has")
     }
@@ -77,7 +77,7 @@ package struct TrainingRecord: Sendable {
       }
       return noise
     }
-    // A scheduler with none of them is not one of a model; those of diffusers write them all.
+    // A scheduler without any of them is not a model's scheduler: diffusers always writes them all.
     guard ["beta_start", "beta_end", "beta_schedule"].contains(where: { file[$0] != nil }) else { return .standard }
     // LCM's scheduler has other defaults.
     let isLCM = file["_class_name"] == .string("LCMScheduler")
@@ -95,11 +95,11 @@ package struct TrainingRecord: Sendable {
 
   // MARK: A single file
 
-  /// What a single file says, and the configuration beside it, which comes first as in the webui.
+  /// Reads a single file, and the configuration next to it, which takes precedence as in the webui.
   ///
   /// - Parameters:
   ///   - file: The checkpoint.
-  ///   - markers: Its marker tensors.
+  ///   - markers: The marker tensors in the checkpoint.
   ///   - configuration: The path of `NAME.yaml`; nil if there is none.
   /// - Throws: `WeightError.configuration` for a prediction or a schedule that cannot be used.
   init(
@@ -132,7 +132,7 @@ package struct TrainingRecord: Sendable {
     guard file.count <= 1 << 20,
       let scalars = YAMLScalars(try WeightError.wrapping(try file.prefix(file.count)))
     else {
-      remarks.append("\(name) beside it is not valid YAML, and is ignored")
+      remarks.append("\(name) next to it is not valid YAML, and is ignored")
       return
     }
     func first(_ key: String) -> String? { scalars.entries.first { $0.keys.last == key }?.text }
@@ -200,17 +200,17 @@ package struct TrainingRecord: Sendable {
     noise = read
   }
 
-  // MARK: What a configuration says and the engine does otherwise
+  // MARK: Differences between a configuration and the engine
 
   private var yamlName: String?
   private var yamlHeads: [String: String] = [:]
   private var yamlScale: Float?
 
-  /// Notes what the configuration beside a checkpoint says about things that this version decides by the family.
+  /// Notes settings in the configuration next to a checkpoint that this version decides by the family instead.
   ///
   /// - Parameters:
-  ///   - heads: Of each of the UNet's blocks.
-  ///   - channels: Of each of the UNet's blocks.
+  ///   - heads: The number of heads of each of the UNet's blocks.
+  ///   - channels: The number of channels of each of the UNet's blocks.
   ///   - latentScale: The factor of latents.
   package mutating func compare(heads: [Int], channels: [Int], latentScale: Float) {
     guard let yamlName else { return }

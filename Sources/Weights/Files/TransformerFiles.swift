@@ -2,11 +2,11 @@ import Foundation
 import JSON
 import TensorFiles
 
-/// The opened files of a model with a transformer: its transformer, and where its other parts are.
+/// The opened files of a model with a transformer: its transformer, and where the other parts are.
 package struct TransformerFiles: Sendable {
   /// The file or folder.
   package var path: String
-  /// Whose names the tensors have.
+  /// Which program's names the tensors have.
   package var layout: ModelLayout
   /// The kind of transformer.
   package var kind: TransformerKind
@@ -14,7 +14,8 @@ package struct TransformerFiles: Sendable {
   package var transformer: ModelFiles.Network
   /// Whether the model comes with a VAE, which `ModelFiles.openVAE(path:)` opens.
   package var hasVAE = false
-  /// Where the model's own text encoders are: a folder for each in a diffusers folder, a prefix of names in a single file.
+  /// The position of the model's own text encoders: a folder for each in a diffusers folder, a prefix of names in a single
+  /// file.
   package var textEncoders: [String] = []
   /// The folders with the model's own vocabularies.
   package var tokenizerFolders: [String] = []
@@ -27,10 +28,10 @@ package struct TransformerFiles: Sendable {
   /// The file, unless it is a folder.
   package var file: TensorFile?
 
-  /// The kind of transformer in a file or folder; nil if it has none of those that this version runs, or cannot be read.
+  /// The kind of transformer in a file or folder; nil if it has none that this version runs, or cannot be read.
   package static func kind(ofModelAt path: String) -> TransformerKind? {
     if DiffusersFolder.isFolder(path) { return DiffusersFolder(path: path).transformerKind }
-    // Nobody has transformers in pickles, whose lists of tensors take long to read.
+    // Transformers do not come as pickles, whose lists of tensors take long to read.
     let isPickle = [".ckpt", ".pt", ".pth", ".bin"].contains { path.lowercased().hasSuffix($0) }
     guard !isPickle, TensorFile.isLikely(path: path), let file = try? TensorFile(path: path) else { return nil }
     return TransformerKind.find(file.tensors)?.kind
@@ -39,7 +40,7 @@ package struct TransformerFiles: Sendable {
   /// Opens a single file or a diffusers folder.
   ///
   /// - Parameter path: The model.
-  /// - Returns: The files, of which only headers and configurations were read.
+  /// - Returns: The files; only their headers and configurations were read.
   /// - Throws: `WeightError`.
   package static func open(path: String) throws(WeightError) -> TransformerFiles {
     if DiffusersFolder.isFolder(path) { return try DiffusersFolder(path: path).transformerModel() }
@@ -79,7 +80,7 @@ package struct TransformerFiles: Sendable {
 
   private static let textEncodersPrefix = "text_encoders."
 
-  /// Whether a name says that the model is distilled, by the word "turbo", or is not, by "base"; nil if it says neither.
+  /// Whether the name says that the model is distilled ("turbo") or not distilled ("base"); nil if it says neither.
   static func isNamedDistilled(_ path: String) -> Bool? {
     let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent.lowercased()
     let words = name.split { !$0.isLetter }
@@ -95,9 +96,9 @@ extension DiffusersFolder {
     return TransformerKind.all.first { $0.className == name }
   }
 
-  /// The model, of which the transformer is opened.
+  /// The model; only its transformer is opened.
   ///
-  /// Throws `WeightError`, `.unsupported` for a folder with another transformer.
+  /// Throws `WeightError`; `.unsupported` for a folder with another transformer.
   func transformerModel() throws(WeightError) -> TransformerFiles {
     guard let kind = transformerKind else {
       let name = try ConfigurationFile(path: "\(path)/transformer/config.json").string("_class_name", default: "")
@@ -124,7 +125,7 @@ extension DiffusersFolder {
 }
 
 extension ModelFiles.Network {
-  /// How many numbered blocks the network has; `name` is the name in code of one of them, or of a part that all have.
+  /// The number of numbered blocks in the network. `name` is the name in code of a block, or of a part that all blocks have.
   package func blockCount(_ name: (Int) -> String) -> Int {
     (0..<1000).first { !store.root[name($0)].hasTensors } ?? 1000
   }

@@ -1,32 +1,32 @@
 import TensorFiles
 import Text
 
-/// A kind of transformer that this version runs in place of a UNet: how its files are recognised, and how its tensors are named. Each has
-/// its value beside its key map.
+/// A kind of transformer that this version runs instead of a UNet: how its files are recognised, and how its tensors are named.
+/// The value of each kind is next to its key map.
 package struct TransformerKind: Equatable, Sendable {
-  /// What people call it.
+  /// The name for messages.
   package let title: String
   /// The class in a diffusers folder's `transformer/config.json`.
   let className: String
-  /// Tensors that only this kind has; any of the lists, whole.
+  /// Tensors that only this kind has: all names of one of the lists.
   let markers: [[String]]
   /// A tensor that only files with the authors' names have.
   let authorsTensor: String
-  /// The key map of the names after a prefix.
+  /// The key map for the names after a prefix.
   let keyMap: @Sendable (_ prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap
 
-  /// All kinds. FLUX.2 comes before Flux.1, whose markers its files have too.
+  /// All kinds. FLUX.2 comes before Flux.1, because its files also have Flux.1's markers.
   package static let all = [flux2, zImage, sd3, flux1]
 
-  /// Whether both are the same kind, which the class tells.
+  /// Whether both are the same kind, which is decided by the class.
   package static func == (a: TransformerKind, b: TransformerKind) -> Bool { a.className == b.className }
 
-  /// Whether the names after a prefix are the authors'.
+  /// Whether the names after a prefix are those of the authors.
   func isOriginal(prefix: String, _ tensors: [String: StoredTensor]) -> Bool {
     tensors[prefix + authorsTensor] != nil
   }
 
-  /// What people call the kinds, as a choice.
+  /// The names of the kinds for messages, as a choice.
   static var titles: String { all.map(\.title).joined(separator: " or ") }
 
   /// The prefixes of a transformer's names: the webui's and ComfyUI's, those of other programs, none.
@@ -47,10 +47,10 @@ package struct TransformerKind: Equatable, Sendable {
 
 /// Transformers that this version does not run, and how their files are recognised.
 package enum ForeignTransformer {
-  /// A model that people may mistake for one that runs.
+  /// A model that users may mistake for a supported one.
   private struct Kind {
     let title: String
-    /// Beginnings of names after the transformer's prefix; all of them must be there.
+    /// Beginnings of names after the transformer's prefix; a file must have all of them.
     let marks: [String]
   }
 
@@ -81,7 +81,7 @@ package enum ForeignTransformer {
     Kind(title: "a Hunyuan-DiT model", marks: ["text_embedding_padding", "extra_embedder."]),
   ]
 
-  /// Weights that other programs packed in ways that this version does not read.
+  /// Weights that other programs packed in ways that this version does not support.
   private static let packings: [(ending: String, title: String)] = [
     (".quant_state.bitsandbytes__nf4", "NF4 weights of bitsandbytes"),
     (".quant_state.bitsandbytes__fp4", "FP4 weights of bitsandbytes"), (".weight_scale_2", "NVFP4 weights"),
@@ -93,7 +93,7 @@ package enum ForeignTransformer {
   /// - Parameters:
   ///   - tensors: All tensors of the file.
   ///   - path: The file, for messages.
-  /// - Throws: `WeightError.unsupported` with what it has.
+  /// - Throws: `WeightError.unsupported`, which names what it has.
   package static func refuse(_ tensors: [String: StoredTensor], path: String) throws(WeightError) {
     for prefix in TransformerKind.prefixes {
       func has(_ mark: String) -> Bool { tensors.keys.contains { $0.hasPrefix(prefix + mark) } }
@@ -111,7 +111,7 @@ package enum ForeignTransformer {
     }
   }
 
-  /// dev alone reads a guidance, and its text encoder is wider.
+  /// Only dev takes the guidance scale as an input, and its text encoder is wider.
   private static func isFlux2Dev(_ tensors: [String: StoredTensor], _ prefix: String) -> Bool {
     let marks = ["guidance_in.", "time_guidance_embed.guidance_embedder."]
     if tensors.keys.contains(where: { name in marks.contains { name.hasPrefix(prefix + $0) } }) { return true }
@@ -119,7 +119,7 @@ package enum ForeignTransformer {
     return embedder?.shape.last == 15360
   }
 
-  /// The diffusers classes of transformers, by what people call them.
+  /// The names for messages of the diffusers classes of transformers.
   private static let classes = [
     "ChromaTransformer2DModel": "a Chroma model", "QwenImageTransformer2DModel": "a Qwen-Image model",
     "AuraFlowTransformer2DModel": "an AuraFlow model", "Lumina2Transformer2DModel": "a Lumina Image 2 model",

@@ -5,7 +5,7 @@ struct UNetNames {
   let keyMap: KeyMap
   let structure: BlockStructure
 
-  /// Recognises the names of the latent diffusion code and of the diffusers library; nil without a UNet.
+  /// Recognises the names of the latent diffusion code and of the diffusers library; nil if there is no UNet.
   init?(_ names: some Collection<String>) {
     // Every UNet embeds the timestep. The shortest name is not that of a copy inside another part.
     func prefix(before ending: String) -> String? {

@@ -1,41 +1,42 @@
 import TensorFiles
 import Text
 
-/// How the files of one upscaler architecture name their tensors: what makes it known, and where each weight is.
+/// The tensor names in files of one upscaler architecture: how it is recognised, and where each weight is.
 package protocol UpscalerNames: Sendable {
-  /// The first layer's weight, in every naming of the architecture. The part of a name before it is the file's prefix.
+  /// The names of the first layer's weight, one for every naming of the architecture. What comes before it is the file's
+  /// prefix.
   static var firstWeights: [String] { get }
 
-  /// Whether a file probably holds this architecture.
+  /// Whether a file probably contains this architecture.
   ///
-  /// - Parameter hasTensor: Whether there is a tensor of this name, after any prefix.
+  /// - Parameter hasTensor: Whether there is a tensor with this name, after any prefix.
   /// - Returns: A guess.
   static func isLikely(_ hasTensor: (String) -> Bool) -> Bool
 
   /// Recognises the architecture by the names of the tensors, without the file's prefix; nil if it is another one.
   init?(_ names: [Substring])
 
-  /// Whose names the tensors have, for people.
+  /// Which program's names the tensors have, for messages.
   var layout: String { get }
 
   /// The names in the file.
   func keyMap(prefix: String) -> KeyMap
 }
 
-/// A file with a network that enlarges images, opened: which architecture it is, and how its tensors are named.
+/// An opened file with an upscaling network: which architecture it is, and how its tensors are named.
 package struct UpscalerFile: Sendable {
   package let path: String
-  /// Of the architecture that recognised the file.
+  /// The names of the architecture that was recognised.
   package let names: any UpscalerNames
   package let store: WeightStore
 
   /// Opens a file in any container.
   ///
-  /// What is beside the weights in a training state, such as an optimiser, is ignored.
+  /// The rest of a training state, such as an optimiser, is ignored.
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - architectures: Those that are supported, the first of which recognises the file.
+  ///   - architectures: The supported architectures; the first that recognises the file is used.
   /// - Throws: `WeightError`; `unsupported` for a file that is none of them.
   package init(path: String, architectures: [any UpscalerNames.Type]) throws(WeightError) {
     let file = try WeightError.wrapping(try TensorFile(path: path))
@@ -67,7 +68,7 @@ package struct UpscalerFile: Sendable {
     names.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
-  /// Whether tensors of these names are probably those of an upscaler, supported or not.
+  /// Whether tensors with these names are probably those of an upscaler, supported or not.
   package static func isLikely(
     _ names: some Collection<String>, architectures: [any UpscalerNames.Type]
   ) -> Bool {
@@ -84,7 +85,7 @@ extension UpscalerNames {
 }
 
 extension [Substring] {
-  /// One more than the largest number that follows `beginning` in a name; bounded, because files may be hostile.
+  /// One more than the largest number after `beginning` in a name; limited, because files may be hostile.
   func count(after beginning: String) -> Int {
     let limit = 1 << 16
     let numbers = compactMap { name -> Int? in

@@ -1,8 +1,8 @@
-/// An architecture of networks for images that this version does not run, recognised by tensors that only it has.
+/// An unsupported architecture of networks for images, recognised by tensors that only it has.
 package struct UpscalerKind: Hashable, Sendable, CustomStringConvertible {
-  /// What people call it.
+  /// The name for messages.
   package let name: String
-  /// Whether it restores or judges images and does not enlarge them.
+  /// What the network does.
   private let role: Role
 
   private enum Role: String, Hashable, Sendable {
@@ -14,10 +14,10 @@ package struct UpscalerKind: Hashable, Sendable, CustomStringConvertible {
     case discriminator = "the discriminator of a training, which judges images:"
   }
 
-  /// As a message calls it.
+  /// The kind as messages call it.
   package var description: String { "\(role.rawValue) \(name)" }
 
-  /// The architecture of a file with tensors of these names; nil if it is not known, or supported.
+  /// The architecture of a file with tensors of these names; nil if it is unknown or supported.
   ///
   /// Names may have any prefix, because files wrap networks in dictionaries.
   package static func unsupported(_ names: some Collection<String>) -> UpscalerKind? {
@@ -45,7 +45,7 @@ package struct UpscalerKind: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The names of a file's tensors, to be looked up by their last components.
+  /// The names of a file's tensors, which can be looked up by their last components.
   private struct Endings {
     private var endings: Set<Substring> = []
 
@@ -163,7 +163,7 @@ package struct UpscalerKind: Hashable, Sendable, CustomStringConvertible {
     Sign(
       "MAT", .inpainter, ["synthesis.first_stage.conv_first.conv.weight"],
       ["synthesis.first_stage.enc_conv.0.conv0.weight"]),
-    // A training's other half, which is downloaded by mistake.
+    // The other network of an adversarial training, which is downloaded by mistake.
     Sign("a U-Net", .discriminator, ["conv0.weight", "conv9.weight"], ["conv0.weight", "conv1.weight_orig"]),
     Sign("VGG", .discriminator, ["conv0_0.weight", "linear1.weight"]),
   ]

@@ -1,12 +1,12 @@
-/// Finds an upscaler's weights inside the dictionaries and modules that training programs put around them.
+/// Finds an upscaler's weights inside the dictionaries and modules that training programs wrap around them.
 ///
-/// Names of nested dictionaries are joined by dots, so a wrapper is a prefix of names. The wrappers and their order are those of
-/// spandrel, which the webui and ComfyUI load upscalers with; nesting may be deeper here.
+/// Names of nested dictionaries are joined by dots, so a wrapper is a prefix of names. The wrappers and their order are those
+/// of spandrel, with which the webui and ComfyUI load upscalers; nesting may be deeper here.
 struct UpscalerWrapping {
-  /// The weights by which a network is recognised.
+  /// The weights that networks are recognised by.
   let firstWeights: [String]
 
-  /// The best first: a dictionary may have several, such as averaged weights and those of the last step.
+  /// The wrappers, the best first: a file may have several dictionaries, such as averaged weights and those of the last step.
   private static let wrappers = [
     "model_state_dict", "state_dict", "params_ema", "params-ema", "params", "model", "net", "module", "netG", "net_g",
     "model_ema", "ema", "generator",
@@ -26,7 +26,7 @@ struct UpscalerWrapping {
       guard !inner.isEmpty, let rest = prefix(of: inner, depth: depth + 1) else { continue }
       return start + rest
     }
-    // A dictionary with a single key, whatever its name.
+    // A dictionary with a single key, which may have any name.
     guard let key = names.first?.prefix(while: { $0 != "." }), !key.isEmpty, Int(key) == nil else { return nil }
     let start = key + "."
     guard names.allSatisfy({ $0.hasPrefix(start) }) else { return nil }

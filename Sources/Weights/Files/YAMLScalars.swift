@@ -1,6 +1,6 @@
 import CYAML
 
-/// The scalars of a YAML file by the keys that lead to them; lists, anchors and tags are passed over.
+/// The scalars of a YAML file, by the keys that lead to them. Lists, anchors and tags are ignored.
 struct YAMLScalars {
   /// One scalar: the keys from the root on, and its text.
   struct Entry {
@@ -13,7 +13,7 @@ struct YAMLScalars {
   private static let depthLimit = 64
   private static let entryLimit = 10_000
 
-  /// Reads a text; nil if it is not YAML, or larger than any configuration.
+  /// Reads a text; nil if it is not YAML, or too large for a configuration.
   init?(_ text: [UInt8]) {
     var parser = yaml_parser_t()
     guard yaml_parser_initialize(&parser) == 1 else { return nil }
@@ -27,7 +27,7 @@ struct YAMLScalars {
     self.entries = entries
   }
 
-  /// An open collection: a mapping and the key whose value comes next, or a list.
+  /// An open collection: a mapping with the key whose value comes next, or a list.
   private enum Level {
     case mapping(key: String?)
     case list
@@ -64,7 +64,7 @@ struct YAMLScalars {
     }
   }
 
-  /// The value of the innermost mapping's key is complete.
+  /// Ends the value of the innermost mapping's key.
   private static func finishValue(_ levels: inout [Level]) {
     if case .mapping = levels.last { levels[levels.count - 1] = .mapping(key: nil) }
   }

@@ -11,21 +11,21 @@ extension TransformerKind {
 
 /// The names of a Flux.1 transformer: those of its authors, and those of the diffusers library.
 ///
-/// In code, both halves of the last modulation are tensors of their own: their order differs between the namings.
+/// In code, the two halves of the last modulation are separate tensors, because their order differs between the namings.
 extension KeyMap {
   /// What the names of a Flux.1 transformer depend on.
   struct Flux1Sizes {
-    /// Whether the names are the authors'.
+    /// Whether the names are those of the authors.
     var isOriginal: Bool
-    /// Channels of a token.
+    /// The number of channels of a token.
     var width: Int
-    /// Rows of the first matrix of a single block in the authors' files: queries, keys, values, hidden layer.
+    /// The number of rows in the first matrix of a single block in the authors' files: queries, keys, values, hidden layer.
     var fusedRows: Int
     var doubleBlocks: Int
     var singleBlocks: Int
   }
 
-  /// The key map of some tensors.
+  /// The key map for some tensors.
   static func flux1(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {
     let isOriginal = tensors[prefix + "img_in.weight"] != nil
     func rows(_ name: String) -> Int { tensors[prefix + name]?.shape.first ?? 0 }
@@ -38,7 +38,7 @@ extension KeyMap {
         singleBlocks: blockCount(tensors, prefix + "single_blocks.")))
   }
 
-  /// The names of a transformer in adapters: the authors' and diffusers'.
+  /// The names of a transformer in adapters: those of the authors and of diffusers.
   package static func flux1Namings(width: Int, fusedRows: Int, doubleBlocks: Int, singleBlocks: Int) -> [KeyMap] {
     [true, false].map { isOriginal in
       flux1(
@@ -49,7 +49,7 @@ extension KeyMap {
     }
   }
 
-  /// The key map of a transformer of these sizes.
+  /// The key map of a transformer with these sizes.
   static func flux1(prefix: String, _ sizes: Flux1Sizes) -> KeyMap {
     let width = sizes.width
     var rules = lastModulation(

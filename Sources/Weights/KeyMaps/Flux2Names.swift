@@ -11,22 +11,22 @@ extension TransformerKind {
 
 /// The names of a FLUX.2 transformer: those of its authors, and those of the diffusers library.
 ///
-/// In code, queries, keys, values and hidden layers of single blocks are tensors of their own, and so are the halves of the last
-/// modulation, whose order differs between the namings.
+/// In code, the queries, keys, values and hidden layers of single blocks are separate tensors. So are the halves of the last
+/// modulation, because their order differs between the namings.
 extension KeyMap {
   /// What the names of a FLUX.2 transformer depend on.
   struct Flux2Sizes {
-    /// Whether the names are the authors'.
+    /// Whether the names are those of the authors.
     var isOriginal: Bool
-    /// Channels of a token.
+    /// The number of channels of a token.
     var width: Int
-    /// Rows of the first matrix of a single block: queries, keys, values, hidden layer.
+    /// The number of rows in the first matrix of a single block: queries, keys, values, hidden layer.
     var fusedRows: Int
     var doubleBlocks: Int
     var singleBlocks: Int
   }
 
-  /// The key map of some tensors.
+  /// The key map for some tensors.
   static func flux2(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {
     let isOriginal = tensors[prefix + "double_stream_modulation_img.lin.weight"] != nil
     func rows(_ name: String) -> Int { tensors[prefix + name]?.shape.first ?? 0 }
@@ -42,7 +42,7 @@ extension KeyMap {
         singleBlocks: blockCount(tensors, prefix + single)))
   }
 
-  /// The key map of a transformer of these sizes.
+  /// The key map of a transformer with these sizes.
   static func flux2(prefix: String, _ sizes: Flux2Sizes) -> KeyMap {
     let (isOriginal, width) = (sizes.isOriginal, sizes.width)
     let single = isOriginal ? "single_blocks" : "single_transformer_blocks"
@@ -85,7 +85,7 @@ extension KeyMap {
     return KeyMap(prefix: prefix, rules: rules, unused: [])
   }
 
-  /// The names of a transformer in adapters: the authors' and diffusers'.
+  /// The names of a transformer in adapters: those of the authors and of diffusers.
   package static func flux2Namings(width: Int, fusedRows: Int, doubleBlocks: Int, singleBlocks: Int) -> [KeyMap] {
     [true, false].map { isOriginal in
       flux2(
@@ -119,7 +119,7 @@ extension KeyMap {
     return rules
   }()
 
-  /// How many numbered blocks the names after a prefix have.
+  /// The number of numbered blocks that the names after a prefix have.
   static func blockCount(_ tensors: [String: StoredTensor], _ prefix: String) -> Int {
     var last = -1
     for name in tensors.keys where name.hasPrefix(prefix) {

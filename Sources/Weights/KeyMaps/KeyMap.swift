@@ -1,8 +1,8 @@
-/// One renaming: a name that begins with `name` in the code begins with `fileName` in the file.
+/// One renaming: a name that starts with `name` in the code starts with `fileName` in the file.
 struct KeyRule: Sendable {
   var name: String
   var fileName: String
-  /// How the code's tensor is stored in the file's, if the rule names a whole tensor.
+  /// How the code's tensor is stored in the file's tensor, if the rule names a whole tensor.
   var form: TensorForm
   /// The rules for the rest of the name after the dot.
   var inside: [KeyRule]
@@ -21,7 +21,7 @@ enum TensorForm: Hashable, Sendable {
   case whole
   /// The code's tensor is one of several equal parts of the file's rows.
   case part(Int, of: Int)
-  /// The code's tensor is some of this many rows of the file's.
+  /// The code's tensor is a range of the file's rows, of which there are this many.
   case rows(Range<Int>, of: Int)
   /// The file's tensor is transposed.
   case transposed
@@ -48,23 +48,23 @@ enum TensorForm: Hashable, Sendable {
   }
 }
 
-/// The rules that map a network's tensor names in code, which are the diffusers library's, to those in a file.
+/// The rules that map a network's tensor names in code, which are those of the diffusers library, to the names in a file.
 ///
-/// Rules replace whole dotted components. The first that matches is used; a name without a rule stays as it is.
+/// Rules replace whole dotted components. The first rule that matches is used; a name without a rule does not change.
 package struct KeyMap: Sendable {
-  /// What all names of the network begin with in the file.
+  /// The prefix of all names of the network in the file.
   var prefix: String
   var rules: [KeyRule]
   /// The prefixes of names in the file that belong to the network but are not needed.
   var unused: [String]
 
-  /// The file's name of the tensor that the code calls `name`, and how it is stored there.
+  /// The name in the file of the tensor that the code calls `name`, and how it is stored there.
   func location(_ name: String) -> (fileName: String, form: TensorForm) {
     let (fileName, form) = Self.rename(Substring(name), by: rules)
     return (prefix + fileName, form)
   }
 
-  /// The file's name of the tensor that the code calls `name`.
+  /// The name in the file of the tensor that the code calls `name`.
   func fileName(_ name: String) -> String { location(name).fileName }
 
   /// Whether a name in the file is known but not needed.

@@ -1,14 +1,14 @@
 /// The names in the single files that the webui loads, which are those of the original latent diffusion code (CompVis).
 ///
-/// That code numbers all layers of a UNet in sequence, so the numbers depend on how many layers a block has.
+/// That code numbers all layers of a UNet in sequence, so the numbers depend on how many layers each block has.
 extension KeyMap {
   static let ldmUNetPrefix = "model.diffusion_model."
   static let ldmVAEPrefix = "first_stage_model."
   /// The prefix of a VAE, and the one that stable-diffusion.cpp uses for a VAE from a separate file.
   static let vaePrefixes = ["vae.", ldmVAEPrefix]
 
-  /// The prefixes of names that training, averaging and other programs leave in a single file, outside of the three networks.
-  /// What they leave under any prefix is in `Leftovers`.
+  /// The prefixes of names that training, averaging and other programs leave in a single file outside of the three networks.
+  /// Leftovers that may have any prefix are in `Leftovers`.
   static let ldmLeftovers = [
     "sqrt_", "posterior_", "cond_stage_model.text_projection", "cond_stage_model.transformer.text_projection",
     "embedding_manager.", "conditioner.embedders.0.text_projection",
@@ -25,7 +25,7 @@ extension KeyMap {
       KeyRule("mid_block.attentions.0", "middle_block.1"),
       KeyRule("mid_block.resnets.1", "middle_block.2", inside: ldmUNetResnet),
     ]
-    // Each block takes one number per layer and one more, for its downsampler or for the additional layer of an up block.
+    // Each block takes one number for each layer, and one more for its downsampler or for the additional layer of an up block.
     let stride = structure.layersPerBlock + 1
     for block in 0..<structure.blockCount {
       let down = "down_blocks.\(block)"

@@ -1,7 +1,7 @@
-/// The names of the language models that encode prompts. In code they are those of the transformers library, for T5 without
-/// `encoder.`; llama.cpp has names of its own in GGUF files.
+/// The names of the language models that encode prompts. In code they are those of the transformers library (for T5 without
+/// `encoder.`); llama.cpp has its own names in GGUF files.
 extension KeyMap {
-  /// Qwen3, whose names begin with `prefix`, such as `model.`.
+  /// Qwen3, whose names start with `prefix`, such as `model.`.
   static func qwen3(prefix: String) -> KeyMap {
     KeyMap(prefix: prefix, rules: [], unused: prefix.isEmpty ? ["lm_head."] : [])
   }
@@ -23,9 +23,9 @@ extension KeyMap {
     ],
     unused: ["output.", "rope_freqs."])
 
-  /// T5's encoder, whose names begin with `prefix`; `names` are the file's, without it.
+  /// T5's encoder, whose names start with `prefix`; `names` are those of the file, without the prefix.
   ///
-  /// The table of tokens is in the file once or twice, under either of two names. The decoder of a whole T5 is not needed.
+  /// The file has the table of tokens once or twice, under either of two names. The decoder of a whole T5 is not needed.
   static func t5(prefix: String, names: Set<Substring>) -> KeyMap {
     let table = "encoder.embed_tokens"
     let isShared = names.contains("shared.weight")

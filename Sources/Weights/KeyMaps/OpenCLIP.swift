@@ -1,10 +1,10 @@
-/// The names of OpenCLIP's text encoders, which single files of Stable Diffusion 2.x and XL have.
+/// The names of OpenCLIP's text encoders in single files of Stable Diffusion 2.x and XL.
 ///
 /// There, queries, keys and values are thirds of one matrix, and the text projection is transposed.
 extension KeyMap {
-  /// The text encoder whose names begin with `prefix`; `names` are the file's, without it.
+  /// The text encoder whose names start with `prefix`; `names` are those of the file, without the prefix.
   static func openCLIP(prefix: String, names: [Substring] = []) -> KeyMap {
-    // Some converters write the projection as the transformers library has it, which is not transposed.
+    // Some converters write the projection as in the transformers library, where it is not transposed.
     let isOwn = names.contains("text_projection") || !names.contains("text_projection.weight")
     return KeyMap(
       prefix: prefix,
@@ -22,7 +22,7 @@ extension KeyMap {
 
   static let layerLimit = 128
 
-  /// Rules for queries, keys and values as thirds of one matrix, whose name in the file ends with `weight` or `bias`.
+  /// The rules for queries, keys and values as thirds of one matrix, whose name in the file ends with `weight` or `bias`.
   static func thirds(of fileName: String) -> [KeyRule] {
     ["q_proj", "k_proj", "v_proj"].enumerated().flatMap { index, part in
       ["weight", "bias"].map { KeyRule("self_attn.\(part).\($0)", fileName + $0, form: .part(index, of: 3)) }

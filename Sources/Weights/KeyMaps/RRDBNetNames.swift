@@ -1,8 +1,8 @@
-/// The names of RRDBNet in files. Those of the code are Real-ESRGAN's.
+/// The names of RRDBNet in files. In code they are those of Real-ESRGAN.
 package struct RRDBNetNames: UpscalerNames {
-  /// Number of blocks of three dense blocks.
+  /// The number of blocks; each has three dense blocks.
   package let blocks: Int
-  /// How often the size is doubled: 0 for a network that only restores.
+  /// How many times the size is doubled: 0 for a network that only restores.
   package let upsamplings: Int
   package let layout: String
   private let naming: Naming
@@ -20,9 +20,9 @@ package struct RRDBNetNames: UpscalerNames {
 
   package init?(_ names: [Substring]) {
     func has(_ beginning: String) -> Bool { names.contains { $0.hasPrefix(beginning) } }
-    // Many networks begin with one of these convolutions, but only this one continues with dense blocks.
+    // Many networks start with one of these convolutions, but only this one continues with dense blocks.
     if names.contains("model.0.weight"), has("model.1.sub.") {
-      // The last module of the trunk is a convolution. Each doubling is three modules, among five others.
+      // The last module of the trunk is a convolution. Each doubling takes three modules; there are five other modules.
       blocks = max(names.count(after: "model.1.sub.") - 1, 0)
       upsamplings = max((names.count(after: "model.") - 5) / 3, 0)
       (layout, naming) = ("names of ESRGAN, numbered", .numbered)
@@ -51,10 +51,10 @@ package struct RRDBNetNames: UpscalerNames {
     return KeyMap(prefix: prefix, rules: rules, unused: [])
   }
 
-  /// More blocks than any network that this version runs.
+  /// The limit of blocks, more than in any supported network.
   private static let blockLimit = 257
 
-  /// As ESRGAN's authors first saved it: a sequence of numbered modules.
+  /// The form in which ESRGAN's authors first saved it: a sequence of numbered modules.
   private static func numbered(blocks: Int, upsamplings: Int) -> [KeyRule] {
     let dense = (1...3).map { number in
       KeyRule("rdb\(number)", "RDB\(number)", inside: (1...5).map { KeyRule("conv\($0)", "conv\($0).0") })
@@ -68,7 +68,7 @@ package struct RRDBNetNames: UpscalerNames {
     ]
   }
 
-  /// As ESRGAN's authors saved it later.
+  /// The form in which ESRGAN's authors saved it later.
   private static func trunk(blocks: Int, upsamplings: Int) -> [KeyRule] {
     let dense = (1...3).map { KeyRule("rdb\($0)", "RDB\($0)") }
     let body = (0..<blocks).map { KeyRule("body.\($0)", "RRDB_trunk.\($0)", inside: dense) }

@@ -14,10 +14,10 @@ extension TransformerKind {
 
 /// The names of a Stable Diffusion 3 transformer: those of its authors, and those of the diffusers library.
 ///
-/// In code, the halves of the last modulations of text and image are tensors of their own: their order differs between the
+/// In code, the halves of the last modulations of text and image are separate tensors, because their order differs between the
 /// namings.
 extension KeyMap {
-  /// The key map of some tensors.
+  /// The key map for some tensors.
   static func sd3(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {
     let isOriginal = tensors[prefix + "joint_blocks.0.context_block.attn.qkv.weight"] != nil
     let width = tensors[prefix + (isOriginal ? "x_embedder.proj.weight" : "pos_embed.proj.weight")]?.shape.first ?? 0
@@ -25,7 +25,7 @@ extension KeyMap {
     return sd3(prefix: prefix, isOriginal: isOriginal, width: width, blocks: blocks)
   }
 
-  /// The names of a transformer in adapters: the authors' and diffusers'.
+  /// The names of a transformer in adapters: those of the authors and of diffusers.
   package static func sd3Namings(width: Int, blocks: Int) -> [KeyMap] {
     [true, false].map { sd3(prefix: "", isOriginal: $0, width: width, blocks: blocks) }
   }

@@ -1,6 +1,6 @@
 /// The names of SRVGGNet in files, which are those of the code.
 package struct SRVGGNetNames: UpscalerNames {
-  /// Number of convolutions and activations.
+  /// The number of convolutions and activations.
   package let layers: Int
 
   package static var firstWeights: [String] { ["body.0.weight"] }

@@ -1,16 +1,16 @@
 import TensorFiles
 
-/// The names of a model's networks in a single file: those of the original latent diffusion code, or those to which
-/// stable-diffusion.cpp renames text encoders and VAEs.
+/// The names of a model's networks in a single file: those of the original latent diffusion code, or those that
+/// stable-diffusion.cpp gives to text encoders and VAEs.
 ///
-/// Renamed text encoders all have the names of the transformers library, so the prefixes of Stable Diffusion 1.x, 2.x and the
-/// refiner of XL are the same, and shapes tell them apart. Source: `name_conversion.cpp` and `model.cpp` of
+/// Renamed text encoders all have the names of the transformers library. So the prefixes of Stable Diffusion 1.x, 2.x and the
+/// refiner of XL are the same, and only shapes distinguish them. Source: `name_conversion.cpp` and `model.cpp` of
 /// stable-diffusion.cpp.
 struct SingleFileNames {
   let family: ModelFamily
-  /// Whether the file might as well be one of Stable Diffusion 2.x.
+  /// Whether the file could also be one of Stable Diffusion 2.x.
   let isFamilyGuessed: Bool
-  /// The key maps of the text encoders, in the order of the family's.
+  /// The key maps of the text encoders, in the order of the family.
   private(set) var textEncoders: [KeyMap] = []
   /// The prefix of the VAE's names.
   let vaePrefix: String
@@ -55,13 +55,13 @@ struct SingleFileNames {
     KeyMap.vaePrefixes.first { has(tensors, $0) }
   }
 
-  /// The names that begin with `prefix`, with the prefix removed.
+  /// The names that start with `prefix`, without the prefix.
   static func names(_ tensors: [String: StoredTensor], under prefix: String) -> [Substring] {
     tensors.keys.filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
   }
 
-  /// Whether any name begins with `prefix`. Leftovers do not count: renaming leaves `logit_scale` where it was, and some
-  /// programs write `position_ids` where no encoder is.
+  /// Whether any name starts with `prefix`. Leftovers do not count: renaming does not move `logit_scale`, and some programs
+  /// write `position_ids` where there is no encoder.
   private static func has(_ tensors: [String: StoredTensor], _ prefix: String) -> Bool {
     tensors.keys.contains { $0.hasPrefix(prefix) && !Leftovers.contains($0) }
   }
@@ -96,16 +96,16 @@ struct SingleFileNames {
   }
 
   /// Whether the only text encoder, which has the names of the transformers library, is that of Stable Diffusion 2.x; nil if
-  /// it cannot be determined.
+  /// the file does not show it.
   private static func isOpenCLIP(_ file: TensorFile) -> Bool? {
     let tensors = file.tensors
     if tensors.keys.contains(where: { $0.hasSuffix(".self_attn.in_proj.weight") }) { return true }
     let width = tensors.first { $0.key.hasSuffix(".embeddings.token_embedding.weight") }?.value.shape.last
-    // Those of ViT-H and ViT-L.
+    // The widths of ViT-H and ViT-L.
     if width == 1024 { return true }
     if width == 768 { return false }
-    // The transformers library once stored the position ids. In other containers than GGUF, an encoder with these names is
-    // that of 1.x, even if a `logit_scale` of OpenCLIP's name is left over.
+    // The transformers library used to store the position ids. An encoder with these names, in a container other than GGUF, is
+    // that of 1.x, even if a `logit_scale` with OpenCLIP's name is left over.
     if tensors.keys.contains(where: { $0.hasSuffix(".embeddings.position_ids") }) { return false }
     guard file.container == .gguf else { return false }
     // The UNet of 2.x has matrices where that of 1.x has 1×1 convolutions, unless the file drops dimensions of 1.

@@ -1,16 +1,17 @@
 import TensorFiles
 
-/// The names of text encoders in files of stable-diffusion.cpp: those of the transformers library, whatever they were before.
+/// The names of text encoders in files of stable-diffusion.cpp. All encoders get those of the transformers library.
 extension KeyMap {
-  /// The names of an OpenCLIP encoder that it does not rename.
+  /// The names of an OpenCLIP encoder that stable-diffusion.cpp does not rename.
   static let renamedLeftovers = [
     "cond_stage_model.model.", "cond_stage_model.1.model.", "cond_stage_model.visual.",
     "cond_stage_model.1.transformer.vision_model.", "cond_stage_model.1.transformer.visual_projection.",
   ]
 
-  /// A text encoder whose names begin with `prefix`.
+  /// A text encoder whose names start with `prefix`.
   ///
-  /// The queries, keys and values of an OpenCLIP encoder are three matrices, which older versions write, or one.
+  /// The queries, keys and values of an OpenCLIP encoder are three matrices in files of older versions, and one matrix
+  /// otherwise.
   static func renamedTextEncoder(prefix: String, tensors: [String: StoredTensor]) -> KeyMap {
     let names = SingleFileNames.names(tensors, under: prefix)
     var keyMap = textEncoder(prefix: prefix, names: names)
@@ -29,8 +30,8 @@ extension KeyMap {
 
   /// Whether the text projection is transposed, as OpenCLIP stores it.
   ///
-  /// The transformers library uses the same name for its own. If the shape does not tell them apart, it is OpenCLIP's, as in
-  /// the single files that people convert, except for encoders that were separate files.
+  /// The transformers library uses the same name for its own projection. If the shape does not show which one it is, it is
+  /// OpenCLIP's, as in the single files that users convert, except for encoders that were separate files.
   private static func isProjectionOpenCLIP(
     _ projection: StoredTensor, prefix: String, _ tensors: [String: StoredTensor]
   ) -> Bool {

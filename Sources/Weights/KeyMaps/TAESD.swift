@@ -1,9 +1,9 @@
-/// The names of a TAESD decoder's tensors: a sequence of layers as in madebyollin's files, or as in the diffusers library,
-/// which omits the first layer.
+/// The names of a TAESD decoder's tensors: a sequence of layers, as in madebyollin's files, or as in the diffusers library,
+/// which leaves out the first layer.
 struct TinyDecoderNames {
   let keyMap: KeyMap
   let layout: ModelLayout
-  /// The indices, as diffusers counts, of the convolutions that are not part of a block.
+  /// The indices, counted as in diffusers, of the convolutions that are not part of a block.
   let convolutionIndices: [Int]
 
   /// Reads a file's names; nil if they are not those of a TAESD decoder.

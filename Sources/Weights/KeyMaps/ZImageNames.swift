@@ -9,7 +9,7 @@ extension TransformerKind {
   ) { .zImage(prefix: $0, $1) }
 }
 
-/// The names of a Z-Image transformer: those of its authors, and those of the diffusers library, which are the code's.
+/// The names of a Z-Image transformer: those of its authors, and those of the diffusers library, which the code uses.
 extension KeyMap {
   static func zImage(prefix: String, _ tensors: [String: StoredTensor]) -> KeyMap {
     let unused = [prefix + "norm_final."]
@@ -19,7 +19,7 @@ extension KeyMap {
     return zImage(prefix: prefix, unused: unused) { blockCount(tensors, "\(prefix)\($0).") }
   }
 
-  /// The names of a transformer in adapters: the authors' and diffusers'.
+  /// The names of a transformer in adapters: those of the authors and of diffusers.
   package static func zImageNamings(layers: Int, refinerLayers: Int) -> [KeyMap] {
     [
       zImage(prefix: "", unused: []) { $0 == "layers" ? layers : refinerLayers },

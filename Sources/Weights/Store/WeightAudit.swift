@@ -4,25 +4,25 @@ import Text
 public struct ExpectedTensor: Hashable, Sendable {
   /// The name in code, relative to the network's root. It is the diffusers library's name.
   public var name: String
-  /// Sizes in row-major order.
+  /// The sizes in row-major order.
   public var shape: [Int]
 
-  /// A tensor of this name and shape.
+  /// Creates an expected tensor.
   public init(_ name: String, _ shape: [Int]) {
     self.name = name
     self.shape = shape
   }
 }
 
-/// What is wrong with the set of tensors of a model. Names are those in the file.
+/// What is wrong with a model's set of tensors. Names are those in the file.
 public struct WeightAudit: Hashable, Sendable {
   /// One tensor and what is wrong with it.
   public enum Finding: Hashable, Sendable {
     /// The network needs the tensor, but the file does not have it.
     case missing(name: String, shape: [Int])
-    /// The file has the tensor, but not with the shape that the network needs.
+    /// The file has the tensor with another shape than the network needs.
     case misshapen(name: String, found: [Int], expected: [Int])
-    /// The network needs weights, but the tensor has another type of elements.
+    /// The tensor has a type of elements that cannot be weights.
     case elementType(name: String, found: String)
     /// The file has the tensor, but no known network reads it.
     case unread(name: String, shape: [Int])
@@ -33,7 +33,7 @@ public struct WeightAudit: Hashable, Sendable {
   /// Missing tensors first, then misshapen, wrongly typed and unread ones, each group sorted by name.
   public var findings: [Finding]
 
-  /// Whether nothing is wrong.
+  /// Whether there are no findings.
   public var isClean: Bool { findings.isEmpty }
 
   package init(path: String, findings: [Finding]) {
@@ -46,12 +46,12 @@ public struct WeightAudit: Hashable, Sendable {
     if !isClean { throw .audit(self) }
   }
 
-  /// The findings that a condition holds for.
+  /// The findings for which a condition holds.
   package func keeping(_ condition: (Finding) -> Bool) -> WeightAudit {
     WeightAudit(path: path, findings: findings.filter(condition))
   }
 
-  /// The findings of both, with the path of this one.
+  /// The findings of both audits, with the path of this one.
   package func merged(with other: WeightAudit) -> WeightAudit {
     WeightAudit(path: path, findings: findings + other.findings)
   }
@@ -74,20 +74,20 @@ extension WeightAudit.Finding: CustomStringConvertible {
     }
   }
 
-  /// One line.
+  /// The finding on one line.
   public var description: String {
     switch self {
     case .missing(let name, let shape): "missing: \(name) \(shape)"
     case .misshapen(let name, let found, let expected): "wrong shape: \(name) is \(found), expected \(expected)"
     case .elementType(let name, let found):
-      "wrong type: \(name.abridged) holds \(found), which is not a supported type of weights"
+      "wrong type: \(name.abridged) has \(found), which is not a supported type of weights"
     case .unread(let name, let shape): "not read by anything: \(name.abridged) \(shape)"
     }
   }
 }
 
 extension WeightAudit: CustomStringConvertible {
-  /// A summary and the first findings, one per line.
+  /// A summary and the first findings, one on each line.
   public var description: String {
     let limit = 20
     guard !isClean else { return "\(path): all tensors are as expected" }

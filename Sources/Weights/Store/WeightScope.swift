@@ -22,8 +22,8 @@ public struct WeightScope: Sendable {
 
   /// The tensor `name` of this scope, which must have `shape`. A matrix and a 1×1 convolution are equivalent.
   ///
-  /// Throws `WeightError.missing`, `.misshapen`, or `.file` for a wrong element type. Call `WeightStore.audit(expecting:)`
-  /// before to find all such errors at once.
+  /// Throws `WeightError.missing`, `.misshapen`, or `.file` for a wrong element type. To find all such errors at once, call
+  /// `WeightStore.audit(expecting:)` first.
   public func tensor(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
     try store.take(join(name), shape: shape)
   }
@@ -31,7 +31,7 @@ public struct WeightScope: Sendable {
   /// The adapters' changes of the tensor `name` of this scope; nil if there are none.
   public func patch(_ name: String) -> WeightPatch? { store.patch(of: join(name)) }
 
-  /// Has `reader` reload whenever adapters change one of the tensors `names` of this scope.
+  /// Makes `reader` reload when adapters change one of the tensors `names` of this scope.
   ///
   /// The store holds `reader` weakly.
   public func register(_ reader: any PatchedReader, for names: [String]) {
@@ -41,7 +41,7 @@ public struct WeightScope: Sendable {
   /// Whether the file has the tensor `name` of this scope.
   public func contains(_ name: String) -> Bool { store.shape(join(name)) != nil }
 
-  /// The tensor `name` of this scope as the file has it, of any shape and type; nil if it does not have it.
+  /// The tensor `name` of this scope as it is in the file, with any shape and type; nil if the file does not have it.
   package func stored(_ name: String) -> StoredTensor? { store.stored(join(name)) }
 
   /// Whether the file has any tensor of this scope.
@@ -52,7 +52,7 @@ public struct WeightScope: Sendable {
 
   /// The size that most of the tensors `names` have in `dimension`; nil if the file has none of them.
   ///
-  /// So if one tensor has a wrong shape, that one is reported and not all the others.
+  /// If one tensor has a wrong shape, only that one is reported, and not all the others.
   package func commonSize(_ names: [String], dimension: Int = 0) -> Int? {
     var counts: [Int: Int] = [:]
     for name in names {

@@ -1,7 +1,7 @@
 import Synchronization
 import TensorFiles
 
-/// The tensors of one network by their names in code, with a record of those that were taken.
+/// The tensors of one network by their names in code. It records which tensors were taken.
 public final class WeightStore: Sendable {
   /// The file or folder that the network came from, for messages.
   public let path: String
@@ -10,13 +10,13 @@ public final class WeightStore: Sendable {
   private let tensors: [String: StoredTensor]
   /// The names in code of the tensors that were taken.
   private let taken = Mutex<Set<String>>([])
-  /// The digest of the files with the tensors, which names copies of packed weights; nil without copies. Set by whoever opens the
-  /// network, before layers are made.
+  /// The digest of the files with the tensors, which names copies of packed weights; nil if there are no copies. The code that
+  /// opens the network sets it before any layers are created.
   private let digest = Mutex<String?>(nil)
   /// The adapters' changes by names in code, see `WeightStore+Patches.swift`.
   let patches = Mutex<PatchBook>(PatchBook())
 
-  /// A network with the tensors whose names begin with the key map's prefix.
+  /// Creates a network from the tensors whose names start with the key map's prefix.
   init(path: String, tensors: [String: StoredTensor], keyMap: KeyMap) {
     self.path = path
     self.keyMap = keyMap
@@ -29,13 +29,13 @@ public final class WeightStore: Sendable {
   /// Sets the digest of the files with the tensors.
   public func setContentDigest(_ text: String) { digest.withLock { $0 = text } }
 
-  /// What the names of the network begin with in its files.
+  /// The prefix of the network's names in its files.
   public var filePrefix: String { keyMap.prefix }
 
   /// The paths of the files with the tensors, in alphabetical order.
   public var filePaths: [String] { Set(tensors.values.map(\.path)).sorted() }
 
-  /// Bytes of all tensors in the files.
+  /// The size of all tensors in the files, in bytes.
   public var fileBytes: Int { tensors.values.reduce(0) { $0 + $1.byteCount } }
 
   /// The scope of the whole network.
@@ -47,8 +47,8 @@ public final class WeightStore: Sendable {
   /// All tensors of the network, including those that are not needed.
   package var all: [StoredTensor] { Array(tensors.values) }
 
-  /// Throws `TensorFileError.changed` if a file of the network was written to since it was opened, because its weights may
-  /// then differ from its digest.
+  /// Throws `TensorFileError.changed` if a file of the network was written to after it was opened, because its weights may then
+  /// not match its digest.
   public func requireUnchanged() throws(TensorFileError) {
     var files: [ObjectIdentifier: ByteFile] = [:]
     for tensor in tensors.values { files[ObjectIdentifier(tensor.file)] = tensor.file }
@@ -61,7 +61,7 @@ public final class WeightStore: Sendable {
     return tensors[fileName].flatMap { form.codeShape($0.shape) }
   }
 
-  /// The tensor called `name` in code, as the file has it; nil if it does not.
+  /// The tensor called `name` in code, as it is in the file; nil if the file does not have it.
   func stored(_ name: String) -> StoredTensor? { tensors[keyMap.fileName(name)] }
 
   /// Whether the file has any tensor whose name in code is below `path`.
@@ -77,7 +77,7 @@ public final class WeightStore: Sendable {
     return tensor
   }
 
-  /// The tensor called `name` in code, which must have `shape`, without a record of it.
+  /// The tensor called `name` in code, which must have `shape`. It is not recorded as taken.
   package func peek(_ name: String, shape: [Int]) throws(WeightError) -> StoredTensor {
     let (fileName, form) = keyMap.location(name)
     let fileShape = form.fileShape(shape)
@@ -97,7 +97,7 @@ public final class WeightStore: Sendable {
     }
   }
 
-  /// Compares the tensors with those that the network needs. No weight is read.
+  /// Compares the tensors with those that the network needs. It reads no weights.
   public func audit(expecting expected: [ExpectedTensor]) -> WeightAudit {
     var findings: [WeightAudit.Finding] = []
     var known = Set<String>()
@@ -128,10 +128,10 @@ public final class WeightStore: Sendable {
     return tensor.elementType.isReadable ? nil : .elementType(name: fileName, found: tensor.elementType.rawValue)
   }
 
-  /// Whether the two shapes hold the same numbers in the same order.
+  /// Whether the two shapes contain the same numbers in the same order.
   ///
-  /// Layouts and versions differ in whether a matrix is a 1×1 convolution, and some writers of GGUF drop the dimensions of
-  /// 1 from a convolution's four.
+  /// Layouts and versions differ in whether a matrix is a 1×1 convolution, and some GGUF writers drop dimensions of 1 from a
+  /// convolution's four dimensions.
   private static func haveSameNumbers(_ found: [Int], _ expected: [Int]) -> Bool {
     found == expected || found == expected + [1, 1] || (expected.count == 4 && found == expected.filter { $0 != 1 })
   }

@@ -2,24 +2,24 @@ import Foundation
 import TensorFiles
 import Text
 
-/// A text encoder in a file or folder of its own, or inside a single file of a whole model: which one it is, and where its
+/// A text encoder in a separate file or folder, or inside a single file of a whole model: which one it is, and where its
 /// tensors are.
 package struct TextEncoderFile: Sendable {
   /// The file or folder.
   package let path: String
   package let kind: TextEncoderKind
-  /// What the names of its tensors begin with in the file.
+  /// The prefix of its tensors' names in the file.
   package let prefix: String
   package let network: ModelFiles.Network
   /// The files that were read, relative to `path`; empty for a single file.
   package let files: [String]
-  /// How the file is stored.
+  /// The format of the file.
   package let container: TensorFile.Container
 
   /// Opens the encoders in a file or a folder.
   ///
   /// - Parameter path: A file in any container, or a folder with a `config.json` and weights in one file or several.
-  /// - Returns: The encoders, sorted by prefix; none if there are none.
+  /// - Returns: The encoders, sorted by prefix; may be empty.
   /// - Throws: `WeightError` if the files cannot be read.
   package static func open(path: String) throws(WeightError) -> [TextEncoderFile] {
     if DiffusersFolder.isFolder(path) {
@@ -31,12 +31,12 @@ package struct TextEncoderFile: Sendable {
     return found(in: file)
   }
 
-  /// The encoders of a file.
+  /// The encoders in a file.
   package static func found(in file: TensorFile) -> [TextEncoderFile] {
     found(in: file.tensors, path: file.path, configuration: nil, files: [], container: file.container)
   }
 
-  /// Whether names of tensors mark an encoder of this kind; nothing else is read.
+  /// Whether names of tensors show an encoder of this kind; nothing else is read.
   package static func marks(_ kind: TextEncoderKind, _ names: some Collection<String>) -> Bool {
     names.contains { name in kind.marks.contains { matches(name, $0) } }
   }
@@ -68,8 +68,8 @@ package struct TextEncoderFile: Sendable {
     return found.sorted { $0.key < $1.key }.map(\.value)
   }
 
-  /// Whether the names are those of an image encoder or a decoder, which have layers like those of the text encoder, or are
-  /// counted already.
+  /// Whether the names are those of an image encoder or a decoder, which have layers like those of a text encoder, or were
+  /// already counted.
   private static func isOther(_ prefix: String) -> Bool {
     ["vision_model.", "visual.", "decoder.", "text_model."].contains { prefix.hasSuffix($0) }
   }
@@ -85,6 +85,6 @@ package struct TextEncoderFile: Sendable {
     }
   }
 
-  /// Throws `TensorFileError.changed` if a file was written to since it was opened.
+  /// Throws `TensorFileError.changed` if a file was written to after it was opened.
   package func requireUnchanged() throws(TensorFileError) { try network.store.requireUnchanged() }
 }

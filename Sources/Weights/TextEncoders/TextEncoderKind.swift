@@ -1,4 +1,4 @@
-/// The kinds of text encoders that files of their own may hold.
+/// The kinds of text encoders that may be in separate files.
 public enum TextEncoderKind: String, Sendable, CaseIterable {
   /// Qwen3 of any size: Z-Image, FLUX.2 klein.
   case qwen3
@@ -7,7 +7,7 @@ public enum TextEncoderKind: String, Sendable, CaseIterable {
   /// CLIP's text encoder of either size, with the names of the transformers library.
   case clip
 
-  /// What people call it.
+  /// The name for messages.
   public var title: String {
     switch self {
     case .qwen3: "Qwen3"
@@ -16,7 +16,7 @@ public enum TextEncoderKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// The endings of names that mark the encoder; what is before them is its prefix.
+  /// The endings of names that show the encoder; what comes before them is its prefix.
   var marks: [String] {
     switch self {
     case .qwen3: ["layers.0.self_attn.q_norm.weight", "blk.0.attn_q_norm.weight"]

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// An amount of memory or disk space on the command line: `10GiB`, `500 MB`; a number alone counts bytes.
+/// An amount of memory or disk space on the command line: `10GiB`, `500 MB`; a number alone means bytes.
 struct ByteAmount: ExpressibleByArgument {
   let bytes: Int64
 

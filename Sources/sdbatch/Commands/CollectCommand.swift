@@ -6,10 +6,10 @@ import Sheets
 struct CollectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "collect",
-    abstract: "Combine what the shards of a run have done: manifest and contact sheet.",
+    abstract: "Combine the work of a run's shards: write the manifest and the contact sheet.",
     discussion: """
       Exit codes: 0 all images exist; 3 some jobs failed; 10 not a run folder; 11 another process is using the folder; 74 output \
-      could not be written; 75 images are still to be made: run their shards again. It makes no image, and can be run while \
+      could not be written; 75 images are missing: run their shards again. It makes no images, and you can use it while \
       shards are running.
       """)
 

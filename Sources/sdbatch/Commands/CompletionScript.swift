@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// The shells' completions: what ArgumentParser generates, and what it leaves out: a recipe as the first word, the topics of
-/// `sdbatch help`, and in bash the values of `--set`, which it splits at the equals sign.
+/// The shells' completions: what ArgumentParser generates, and what it does not: a recipe as the first word, the topics of
+/// `sdbatch help`, and in bash the values of `--set`, which bash splits at the equals sign.
 enum CompletionScript {
-  /// The script that `--generate-completion-script SHELL` asks for; nil for other arguments, and for shells that ArgumentParser
-  /// does not know.
+  /// The script for `--generate-completion-script SHELL`; nil for other arguments, and for shells that ArgumentParser does not
+  /// know.
   static func text(for arguments: [String]) -> String? {
     let option = "--generate-completion-script"
     let name: String
@@ -100,7 +100,7 @@ enum CompletionScript {
 
   // MARK: fish
 
-  /// A recipe is completed as that of `run`.
+  /// Completes a recipe like an argument of `run`.
   private static func fish(_ generated: String) -> String {
     let recipes = generated.split(separator: "\n").filter {
       $0.contains("positional \"sdbatch run\" -eq 1' -fa ")

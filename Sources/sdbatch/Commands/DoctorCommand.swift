@@ -6,10 +6,10 @@ import Runs
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Check this machine before the first night: program, processor, fonts, models, disk, clock.",
+    abstract: "Check this machine before the first night: program, processor, fonts, models, disks, clock.",
     discussion: """
-      It also times two steps, of a recipe's first image or of the demo model, so that plan can estimate the time. Exit codes: 0; \
-      3 something needs care, on lines that begin with "problem".
+      It also times two steps of a recipe's first image, or of the demo model, so that plan can estimate the time. Exit codes: 0; \
+      3 there are problems, on lines that begin with "problem".
       """)
 
   @Argument(help: "The recipe to time.", completion: .file(extensions: ["yaml", "yml"]))

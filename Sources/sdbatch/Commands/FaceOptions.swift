@@ -6,7 +6,7 @@ import Infotext
 import Recipes
 import Settings
 
-/// How commands restore the faces of finished images: each network as strongly as asked, GFPGAN first, as in the webui's
+/// How commands restore the faces of finished images: each network with its own strength, GFPGAN first, as in the webui's
 /// Extras.
 struct FaceOptions: ParsableArguments {
   @Option(help: "How much of CodeFormer's result is shown, from 0 to 1 (default: 1, or 0 with --gfpgan-visibility).")
@@ -15,7 +15,7 @@ struct FaceOptions: ParsableArguments {
   @Option(help: "How much of GFPGAN's result is shown, from 0 to 1 (default: 0).")
   var gfpganVisibility: Double?
 
-  @Option(help: "How much of a face as it was CodeFormer keeps, from 0 to 1: 0 changes it most.")
+  @Option(help: "How much of the original face CodeFormer keeps, from 0 to 1: 0 changes the face most.")
   var codeformerWeight = 0.5
 
   /// Checks the numbers; throws `ValidationError`.
@@ -28,14 +28,14 @@ struct FaceOptions: ParsableArguments {
     }
   }
 
-  /// The networks to use, in their order, and how much of each one's result is shown.
+  /// The networks to use, in order, and how much of each one's result is shown.
   var steps: [(model: FaceRestorationModel, visibility: Double)] {
     let gfpgan = gfpganVisibility ?? 0
     let codeFormer = codeformerVisibility ?? (gfpgan > 0 ? 0 : 1)
     return [(.gfpgan, gfpgan), (.codeFormer, codeFormer)].filter { $0.1 > 0 }
   }
 
-  /// What the webui writes under "postprocessing".
+  /// What the webui writes as "postprocessing".
   var note: String {
     steps.map { step in
       switch step.model {
@@ -47,7 +47,7 @@ struct FaceOptions: ParsableArguments {
   }
 }
 
-/// Restores the faces of finished images. It holds one restorer at a time.
+/// Restores the faces of finished images. Only one network is in memory at a time.
 final class ImageFaces {
   private let options: FaceOptions
   private let files: [FaceRestorationModel: FaceRestorerFiles]
@@ -69,15 +69,15 @@ final class ImageFaces {
     self.files = files
   }
 
-  /// The name of the network that the infotext gets: that of the last one.
+  /// The name of the network for the infotext: the last one.
   var name: String? { options.steps.last?.model.rawValue }
 
-  /// Restores the faces of images: all of them by one network, then all by the next, so that each is loaded once.
+  /// Restores the faces of images: first all of them with one network, then all with the next, so each network is loaded once.
   ///
   /// - Parameters:
-  ///   - images: The images, each with its infotext, which has the seed of GFPGAN's noise; 0 if there is none.
-  ///   - proceed: Called before each part of the work; what it throws ends it.
-  /// - Returns: Each image, and the most faces that a network found in it.
+  ///   - images: The images, each with its infotext, which contains the seed of GFPGAN's noise; 0 without a seed.
+  ///   - proceed: Called before each part of the work; the work ends if it throws.
+  /// - Returns: Each image, and the largest number of faces that a network found in it.
   /// - Throws: `WeightError`, or what `proceed` throws.
   func restored(
     _ images: [(image: RGBImage, text: String?)], proceed: () throws -> Void
@@ -99,21 +99,21 @@ final class ImageFaces {
     return results
   }
 
-  /// Whether so many images are together that they should be restored now. With a single network none has to wait.
+  /// Whether there are enough images to restore them now. With a single network, no image has to wait.
   func isEnough(_ images: [RGBImage]) -> Bool {
     options.steps.count < 2 || images.count >= 16 || images.reduce(0) { $0 + $1.pixels.count } >= 64 << 20
   }
 
   private func restorer(_ model: FaceRestorationModel) throws -> FaceRestorer {
     if let loaded, loaded.model == model { return loaded.restorer }
-    // The old weights are released first, so that both need not fit into memory.
+    // The old weights are released first, so both networks need not fit into memory.
     loaded = nil
     let restorer = try FaceRestorer(try files[model] ?? folders.files(for: model), threads: threads)
     loaded = (model, restorer)
     return restorer
   }
 
-  /// As Pillow blends: in single precision, and cut.
+  /// Blends as Pillow does: in single precision, with fractions cut off.
   private static func blended(_ old: RGBImage, _ new: RGBImage, _ visibility: Double) -> RGBImage {
     guard visibility < 1 else { return new }
     let alpha = Float(visibility)
@@ -131,9 +131,9 @@ final class FaceQueue {
   struct Entry {
     var file: UpscaledFile
     var original: PNGFile
-    /// The image, enlarged or as it was.
+    /// The image, enlarged or unchanged.
     var image: RGBImage
-    /// What the file gets as its text "postprocessing".
+    /// The text "postprocessing" for the file.
     var text: String
   }
 
@@ -141,15 +141,15 @@ final class FaceQueue {
   private var entries: [Entry] = []
   private let proceed: () throws -> Void
 
-  /// How many images were written.
+  /// How many images have been written.
   private(set) var made = 0
 
-  /// An empty queue; `proceed` is called before each part of the work, and what it throws ends it.
+  /// An empty queue; `proceed` is called before each part of the work, which ends if it throws.
   init(_ faces: ImageFaces, proceed: @escaping () throws -> Void) {
     (self.faces, self.proceed) = (faces, proceed)
   }
 
-  /// Adds an image, and restores and writes those that wait if they are enough.
+  /// Adds an image; restores and writes the waiting images if there are enough.
   func add(_ entry: Entry, report: (Entry, _ faces: Int) -> Void) throws {
     entries.append(entry)
     if faces.isEnough(entries.map(\.image)) { try finish(report: report) }

@@ -8,14 +8,14 @@ import Text
 struct ForgetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "forget",
-    abstract: "Take old nights out of a nightly series; images with stars stay.",
+    abstract: "Remove old nights from a nightly series; images with stars stay.",
     discussion: """
-      Each rule keeps nights, and a night stays if one of them does. The images of other nights move to trash/ in the run folder, \
-      from which they are deleted after \(NightCleanup.daysInTrash) days. They are not made again, unless a run is given --remake. \
+      Each rule keeps nights, and a night stays if at least one rule keeps it. The images of other nights move to trash/ in the run \
+      folder, and are deleted there after \(NightCleanup.daysInTrash) days. They are not made again, except by a run with --remake. \
       Exit codes: 0; 10 not a run folder, or one without nights; 11 a run is using the folder; 74 output could not be written.
       """)
 
-  /// What else is kept.
+  /// What to keep in addition.
   enum Kept: String, CaseIterable, ExpressibleByArgument {
     case picks
   }
@@ -35,13 +35,13 @@ struct ForgetCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Keep the newest night of each of the last N months with nights.", valueName: "N"))
   var keepMonthly: Int?
 
-  @Option(help: "Keep images with stars (picks). They are kept in any case; alone, this keeps nothing else.")
+  @Option(help: "Keep images with stars (picks). They are always kept; without other rules, only they are kept.")
   var keep: Kept?
 
-  @Flag(help: "Show what would be forgotten, and change nothing.")
+  @Flag(help: "Show what would be forgotten, without changing anything.")
   var dryRun = false
 
-  @Flag(help: "Delete everything that is in trash/ at once.")
+  @Flag(help: "Delete everything in trash/ now.")
   var emptyTrash = false
 
   @Flag(help: "Print one JSON object.")

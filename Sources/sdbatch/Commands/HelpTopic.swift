@@ -1,8 +1,8 @@
 import Foundation
 
-/// The manual's pages on the terminal: `sdbatch help TOPIC`.
+/// The manual's pages in the terminal: `sdbatch help TOPIC`.
 enum HelpTopic {
-  /// The pages by their name in lower case, in the order of the manual's first page.
+  /// The pages by name in lower case, in the order of the manual's first page.
   static let pages: [(name: String, text: [UInt8])] = [
     ("manual", PackageResources.Manual_md), ("recipes", PackageResources.Recipes_md),
     ("prompts", PackageResources.Prompts_md), ("samplers", PackageResources.Samplers_md),
@@ -39,12 +39,12 @@ enum HelpTopic {
   }
 }
 
-/// A page of Markdown, laid out for a terminal.
+/// A page of Markdown, formatted for a terminal.
 struct TerminalPage {
   /// Plain text: links without their targets, tables in columns.
   let text: String
 
-  /// Lays out a page for lines of so many characters.
+  /// Formats a page for lines of this many characters.
   init(markdown: String, columns: Int) {
     var lines: [String] = []
     var table: [[String]] = []
@@ -85,7 +85,7 @@ struct TerminalPage {
         endBlocks()
         lines.append("")
       } else {
-        // A list's item begins a paragraph of its own.
+        // An item of a list begins a new paragraph.
         let isItem = line.hasPrefix("* ") || line.hasPrefix("- ") || line.first?.isNumber == true && line.contains(". ")
         if isItem { endBlocks() }
         paragraph += (paragraph.isEmpty ? "" : " ") + Self.plain(line.trimmingCharacters(in: .whitespaces))
@@ -95,7 +95,7 @@ struct TerminalPage {
     text = lines.joined(separator: "\n").trimmingCharacters(in: .newlines)
   }
 
-  /// The cells of a table's row; `\|` is text.
+  /// The cells of a table row; `\|` is text.
   private static func cells(_ line: String) -> [String] {
     let marked = line.replacingOccurrences(of: "\\|", with: "\u{1}")
     let parts = marked.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
@@ -104,13 +104,13 @@ struct TerminalPage {
     }
   }
 
-  /// Text without marks: links keep their words, code and stress lose their signs.
+  /// Text without marks: links keep their words, code and emphasis lose their marks.
   private static func plain(_ text: String) -> String {
     text.replacing(/\[([^\]]*)\]\([^)]*\)/) { String($0.1) }
       .replacingOccurrences(of: "`", with: "").replacingOccurrences(of: "**", with: "")
   }
 
-  /// A paragraph in lines; those after the first of an item are indented.
+  /// A paragraph as lines; the lines of an item after its first line are indented.
   private static func wrapped(_ text: String, _ width: Int) -> [String] {
     let indent = text.hasPrefix("* ") || text.hasPrefix("- ") ? "  " : ""
     var lines: [String] = []
@@ -126,7 +126,7 @@ struct TerminalPage {
     return line.isEmpty ? lines : lines + [line]
   }
 
-  /// A table in columns; the last one takes what is left of a line.
+  /// A table in columns; the last column takes the rest of a line.
   private static func laidOut(_ rows: [[String]], _ width: Int) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     guard count > 0 else { return [] }

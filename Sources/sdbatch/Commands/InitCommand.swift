@@ -11,8 +11,8 @@ struct InitCommand: ParsableCommand {
     commandName: "init",
     abstract: "Write a recipe to start from.",
     discussion: """
-      Asks for model, prompt and axes on a terminal, unless options give them; elsewhere the demo model, its prompt and four seeds \
-      stand for what is not given. No file is overwritten. Exit codes: 0 done; 10 the recipe would not be usable; 64 command line not \
+      Asks for model, prompt and axes on a terminal, unless options give them; elsewhere, the defaults are the demo model, its \
+      prompt and four seeds. It never overwrites a file. Exit codes: 0 done; 10 the recipe could not be used; 64 command line not \
       understood; 74 the file exists, or cannot be written.
       """)
 
@@ -60,14 +60,14 @@ struct InitCommand: ParsableCommand {
 
   // MARK: Questions
 
-  /// Asks for one line; an empty answer takes the proposal.
+  /// Asks for one line; an empty answer means the proposal.
   private func ask(_ question: String, _ proposal: String) -> String {
     Console.live(proposal.isEmpty ? "\(question): " : "\(question) [\(proposal)]: ")
     let answer = (readLine() ?? "").trimmingCharacters(in: .whitespaces)
     return answer.isEmpty ? proposal : answer
   }
 
-  /// Shows the checkpoints that there are, and takes a number, a name or a path.
+  /// Lists the checkpoints, and accepts a number, a name or a path.
   private func askForModel() throws -> String {
     let checkpoints = try places.library().checkpoints
     for (index, one) in checkpoints.enumerated() {
@@ -112,14 +112,14 @@ private struct NewRecipe {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// JSON's form of a string is YAML's double-quoted one; a plain word needs none.
+  /// A string in JSON's form, which is also YAML's double-quoted form; a plain word stays unchanged.
   private static func quoted(_ text: String) -> String {
     let isWord = !text.isEmpty && text.utf8.allSatisfy { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 }
     return isWord && !["true", "false", "null", "yes", "no", "on", "off"].contains(text)
       ? text : JSONValue.string(text).jsonText
   }
 
-  /// Values with commas between them as a list; ranges such as `1, 2, ..., 8` stay as they are.
+  /// Values with commas between them as a list; ranges such as `1, 2, ..., 8` stay unchanged.
   private static func list(_ values: String) -> String {
     if values.hasPrefix("[") || values.contains("...") { return values }
     let parts = values.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -128,14 +128,14 @@ private struct NewRecipe {
 
   /// The number of images.
   ///
-  /// Throws `RecipeErrors` if the recipe cannot be used as it is.
+  /// Throws `RecipeErrors` if the recipe cannot be used in its present form.
   func imageCount() throws -> Int {
     let recipe = try RecipeReader(environment: .ofProcess).read(text: Array(text.utf8), path: path)
     var seeds = SeedDraws()
     return try Plan(recipe: recipe, environment: .ofProcess, seeds: &seeds).count
   }
 
-  /// Writes the file, unless one exists.
+  /// Writes the file, unless it exists.
   func write() throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw RunError.notWritten(path: path, action: .write, code: errno) }

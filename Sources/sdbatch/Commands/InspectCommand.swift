@@ -11,10 +11,10 @@ import Text
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show the settings of an image, with a recipe that makes it, or describe a model file.",
+    abstract: "Show the settings of an image and a recipe that makes it, or describe a model file.",
     discussion: """
-      Reads PNG, JPEG and WebP images of sdbatch and of the webui, by the text inside, and models, VAEs, LoRAs, textual inversions, \
-      upscalers and networks of face restoration in every format that a run takes. Exit codes: 0 done; 10 the image has no \
+      Reads the text in PNG, JPEG and WebP images of sdbatch and of the webui. Also reads models, VAEs, LoRAs, textual inversions, \
+      upscalers and face restoration networks in every format that a run accepts. Exit codes: 0 done; 10 the image has no \
       such text, or the file is damaged.
       """)
 
@@ -60,7 +60,7 @@ struct InspectCommand: ParsableCommand {
       lines.append("")
       lines += settings.remarks.map { "\($0.kind.rawValue): \($0)".printableLine }
     }
-    lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for what can be made of it:"]
+    lines += ["", settings.isComplete ? "# A recipe for this image:" : "# A recipe for the settings that can be used:"]
     return lines.joined(separator: "\n") + "\n" + ImageRecipe(settings.settings).text.trimmedEnd
   }
 
@@ -99,6 +99,6 @@ struct InspectCommand: ParsableCommand {
 }
 
 extension String {
-  /// Without the line feeds at its end.
+  /// The text without line feeds at its end.
   fileprivate var trimmedEnd: String { String(self[..<(lastIndex { $0 != "\n" }.map(index(after:)) ?? startIndex)]) }
 }

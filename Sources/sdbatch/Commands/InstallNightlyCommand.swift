@@ -8,37 +8,37 @@ import Runs
 struct InstallNightlyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "install-nightly",
-    abstract: "Start a recipe every night, by a timer of systemd or a line of cron.",
+    abstract: "Start a recipe every night, with a systemd timer or a line in the crontab.",
     discussion: """
-      Writes and verifies a service and a timer of the user's systemd, or a line of the user's crontab, and shows what it wrote. \
-      Relative outputs are in the current folder. What follows --with are options of the run; without any: --summary. Exit codes: 0; \
+      Writes and verifies a service and a timer for the user's systemd, or a line in the user's crontab, and shows what it wrote. \
+      Relative output paths refer to the current folder. Options of the run follow after --with; the default is --summary. Exit codes: 0; \
       10 the recipe cannot be used, or the system refuses; 74 not written.
       """)
 
   @Argument(help: "The recipe.", completion: .file(extensions: ["yaml", "yml", "json", "jsonl"]))
   var recipe: String
 
-  @Option(help: ArgumentHelp("When, by the local clock.", valueName: "HH:MM"))
+  @Option(help: ArgumentHelp("The local time at which to start.", valueName: "HH:MM"))
   var at: TimeOfDay = .one
 
   @Flag(help: "Use cron.")
   var cron = false
 
-  @Flag(help: "Use systemd (default where the user's systemd answers).")
+  @Flag(help: "Use systemd (default if the user's systemd is running).")
   var systemd = false
 
-  @Option(help: "The name of the task (default: that of the recipe).")
+  @Option(help: "The name of the task (default: the recipe's name).")
   var name: String?
 
   @Flag(help: "Remove what was installed for this recipe.")
   var remove = false
 
-  @Flag(help: "Show what would be written, and change nothing.")
+  @Flag(help: "Show what would be written, without changing anything.")
   var dryRun = false
 
   @Option(
     name: .customLong("with"), parsing: .remaining,
-    help: ArgumentHelp("Options of the run: everything that follows.", valueName: "options"))
+    help: ArgumentHelp("Options of the run: everything after this.", valueName: "options"))
   var arguments: [String] = []
 
   func validate() throws {
@@ -52,14 +52,14 @@ struct InstallNightlyCommand: ParsableCommand {
   func run() throws {
     let name = name ?? NightlyTask.name(of: recipe)
     if remove { return try remove(name) }
-    // Mistakes are reported now, not at night.
+    // Mistakes are reported now, and not at night.
     let parsed = try RecipeOptions.read(recipe)
     _ = try RunCommand.parse([recipe] + arguments)
     let path = RunFolder(recipe).path
     let folder = FileManager.default.currentDirectoryPath
     let program = Engine.executable
     guard ([path, folder, program] + arguments).allSatisfy({ !$0.contains { $0.isNewline } }) else {
-      throw NightlyTaskError("a path or an option has a line break, which neither cron nor systemd can have")
+      throw NightlyTaskError("a path or an option contains a line break, which cron and systemd do not allow")
     }
     let task = NightlyTask(
       name: name, program: program, recipe: path, folder: folder,

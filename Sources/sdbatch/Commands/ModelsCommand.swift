@@ -7,10 +7,10 @@ import Recipes
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
-    abstract: "List the model files that there are, and what is missing to run them.",
+    abstract: "List the model files, and what is missing to run them.",
     discussion: """
-      Looks where a recipe in the current folder looks: there, in models/, and in the folders of $SDBATCH_MODELS. Of each file only \
-      the list of tensors is read. Exit codes: 0 done; 10 a folder of --models-from does not exist.
+      Searches models/ in the current folder and the folders in $SDBATCH_MODELS, including their subfolders. Reads only each file's \
+      list of tensors. Exit codes: 0 done; 10 a folder of --models-from does not exist.
       """)
 
   @OptionGroup var places: ModelPlaces
@@ -24,7 +24,7 @@ struct ModelsCommand: ParsableCommand {
   }
 }
 
-/// Folders to search for models, besides the default ones.
+/// Folders to search for models, instead of the default ones.
 struct ModelPlaces: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -33,7 +33,7 @@ struct ModelPlaces: ParsableArguments {
       """, valueName: "folder"), completion: .directory)
   var modelsFrom: [String] = []
 
-  /// What there is.
+  /// The models in the folders.
   ///
   /// Throws `InputFailures` for a folder that does not exist.
   func library() throws -> ModelLibrary {
@@ -52,7 +52,7 @@ struct ModelPlaces: ParsableArguments {
     return ModelLibrary(folders: folders, environment: environment)
   }
 
-  /// The folder of models in that of another program; the folder itself if it has none.
+  /// The folder of models in another program's folder; the folder itself if it has none.
   private static func modelFolder(_ folder: String) -> String {
     for name in ["models", "Models"] {
       var isFolder: ObjCBool = false

@@ -9,14 +9,14 @@ struct NightsCommand: ParsableCommand {
     commandName: "nights",
     abstract: "List the nights of a run, newest first: images, failures, stars, time.",
     discussion: """
-      The nights are those of a nightly series; of other runs, the dates on which work on the images began. Exit codes: 0; 10 not \
+      The nights are those of a nightly series; for other runs, they are the dates on which work on the images began. Exit codes: 0; 10 not \
       a run folder.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
-  @Option(help: "How many nights to list, the newest ones.")
+  @Option(help: "List only this many nights, the newest ones.")
   var last: Int?
 
   @Flag(help: "Print one JSON object.")

@@ -7,21 +7,21 @@ import Runs
 struct OpenCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "open",
-    abstract: "Show a run, or a folder of runs, in the browser, and follow it as it goes on.",
+    abstract: "Show a run, or a folder of runs, in the browser, and follow its progress.",
     discussion: """
-      Serves the page of the run on this machine only (127.0.0.1, a random port, a secret in the address) until Ctrl-C. Images \
-      appear as they are made, the run can be paused and continued, and picks are kept in picks.json of the run at once. A folder \
-      of runs has an overview, from which runs can be compared. Nothing outside this machine can connect; from another one, use \
-      ssh -L PORT:127.0.0.1:PORT.
+      Serves the page of the run on this machine only (127.0.0.1, a random port, a secret in the address) until Ctrl-C. New images \
+      appear at once, you can pause and continue the run, and picks are saved in the run's picks.json at once. A folder of runs \
+      has an overview, where you can compare runs. Other machines cannot connect; to use the page from another machine, run \
+      ssh -L PORT:127.0.0.1:PORT there.
       """)
 
   @Argument(help: "A run folder, such as Output/fish, or a folder of runs, such as Output.")
   var folder = "Output"
 
-  @Option(help: "The port (default: any that is free).")
+  @Option(help: "The port (default: any free port).")
   var port = 0
 
-  @Flag(help: "Print the address, and open no browser.")
+  @Flag(help: "Print the address, and do not open a browser.")
   var noBrowser = false
 
   func validate() throws {
@@ -58,20 +58,20 @@ struct OpenCommand: ParsableCommand {
     }
   }
 
-  /// How the server ended; written before the semaphore is signalled, and read after it.
+  /// How the server ended; written before the semaphore is signalled, and read afterwards.
   private final class Outcome: @unchecked Sendable {
     let isOver = DispatchSemaphore(value: 0)
     var error: (any Error)?
     private var patience = 10
 
-    /// Whether to leave although connections are still open: a second after the request.
+    /// Whether to end although connections are still open: a second after the request.
     func isStopping(_ isAsked: Bool) -> Bool {
       if isAsked { patience -= 1 }
       return patience <= 0
     }
   }
 
-  /// Opens the address in the user's browser; returns whether there was a program for it and a screen.
+  /// Opens the address in the user's browser; returns whether there are a program for it and a screen.
   private static func showInBrowser(_ address: String) -> Bool {
     let environment = ProcessInfo.processInfo.environment
     guard environment["BROWSER"] != nil || environment["DISPLAY"] != nil || environment["WAYLAND_DISPLAY"] != nil else {

@@ -4,10 +4,10 @@ import ArgumentParser
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Preview a recipe: number of jobs, time, memory and disk. Makes no image.",
+    abstract: "Preview a recipe: number of jobs, time, memory and disk. Makes no images.",
     discussion: """
-      Time and memory are estimated from earlier images of the same model, size and precision on this machine; without such \
-      images they are unknown. Exits with 10 where a run would.
+      Time and memory are estimated from earlier images with the same model, size and precision on this machine; they are unknown \
+      if there are none. Exits with 10 if a run would.
       """)
 
   @OptionGroup var options: RecipeOptions
@@ -19,7 +19,7 @@ struct PlanCommand: ParsableCommand {
     name: .shortAndLong, help: "Threads that the run will have (default: one for each core that the process may use).")
   var threads: Int?
 
-  @Flag(help: "Write the plan into the run folder, for shards to work on.")
+  @Flag(help: "Write the plan into the run folder, for shards.")
   var freeze = false
 
   @Flag(help: "Print one JSON object.")

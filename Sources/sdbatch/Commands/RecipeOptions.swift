@@ -12,8 +12,8 @@ import TensorFiles
 struct RecipeOptions: ParsableArguments {
   @Argument(
     help: """
-      The recipe, a YAML file; or a txt2img request (.json), a list (.jsonl), or a folder of both; or a folder of recipes; or \
-      a run folder, to continue that run.
+      The recipe, a YAML file; or a txt2img request (.json), a list of requests (.jsonl), or a folder of these; or a folder of \
+      recipes; or a run folder, to continue that run.
       """,
     completion: .file(extensions: ["yaml", "yml", "json", "jsonl"]))
   var recipe: String
@@ -24,7 +24,7 @@ struct RecipeOptions: ParsableArguments {
   var overrides: [String] = []
 
   @Option(
-    name: .shortAndLong, help: "The run folder (default: the recipe's output, else Output/ and the recipe's name).",
+    name: .shortAndLong, help: "The run folder (default: the recipe's output, or Output/ and the recipe's name).",
     completion: .directory)
   var output: String?
 
@@ -33,15 +33,15 @@ struct RecipeOptions: ParsableArguments {
     completion: .list(["auto", "fp32", "bf16", "int8"]))
   var precision: String?
 
-  @Option(help: "The most memory to use, such as 2.5GiB; short for --set memory_limit=.")
+  @Option(help: "The maximum memory to use, such as 2.5GiB; short for --set memory_limit=.")
   var memoryLimit: String?
 
-  @Flag(help: "Keep images that were made with another instruction set or precision; the manifest says which they are.")
+  @Flag(help: "Keep images that were made with another instruction set or precision; the manifest lists them.")
   var acceptIsa = false
 
   @Flag(
     help:
-      "Make images again that were made with another instruction set or precision, or that were forgotten or deleted in a nightly series."
+      "Make images again that were made with another instruction set or precision, or were forgotten or deleted in a nightly series."
   )
   var remake = false
 
@@ -50,7 +50,7 @@ struct RecipeOptions: ParsableArguments {
     if acceptIsa, remake { throw ValidationError("--accept-isa and --remake exclude each other") }
   }
 
-  /// What to do with images that were made with something else.
+  /// What to do with images that were made with another instruction set or precision.
   var otherImages: OtherImagePolicy { acceptIsa ? .keep : remake ? .remake : .refuse }
 
   /// The values that replace those of the recipe.
@@ -59,7 +59,7 @@ struct RecipeOptions: ParsableArguments {
     return overrides + short.compactMap { key, value in value.map { "\(key)=\($0)" } }
   }
 
-  /// What to run, in order; a recipe that cannot be read is replaced by its error.
+  /// What to run, in order; for a recipe that cannot be read, its error.
   func targets() throws -> [Result<RunTarget, RecipeErrors>] {
     if let folder = runFolder { return [.success(try continued(folder))] }
     guard let folder = try RecipeFolder(recipe) else { return [.success(try read(recipe))] }
@@ -77,7 +77,7 @@ struct RecipeOptions: ParsableArguments {
           let target = try read(path)
           if let owner = owners[target.folder] {
             throw RecipeErrors(
-              "its run folder \(target.folder.path) is that of \(owner), expected an output of its own", file: path)
+              "its run folder \(target.folder.path) belongs to \(owner), expected a separate output", file: path)
           }
           owners[target.folder] = path
           return target
@@ -86,7 +86,7 @@ struct RecipeOptions: ParsableArguments {
     return targets
   }
 
-  /// The only run that is asked for.
+  /// The only run that the arguments name.
   func target() throws -> RunTarget { try target(targets()) }
 
   /// The only one of these runs.
@@ -110,19 +110,19 @@ struct RecipeOptions: ParsableArguments {
 
   // MARK: A run folder
 
-  /// The run folder that the argument names, by itself or by its recipe.yaml; nil for anything else.
+  /// The run folder that the argument names, directly or by its recipe.yaml; nil for anything else.
   private var runFolder: RunFolder? {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: recipe, isDirectory: &isFolder) else { return nil }
     let named = RunFolder(recipe)
     if isFolder.boolValue { return named.isRun ? named : nil }
     let parent = RunFolder((named.path as NSString).deletingLastPathComponent)
-    // With another output, the copy of the recipe is a recipe like any other.
+    // With another output, the copy of the recipe is an ordinary recipe.
     if let output, RunFolder(output) != parent { return nil }
     return named.path == parent.recipe && parent.isRun ? parent : nil
   }
 
-  /// The run of a folder, by its plan; by its recipe.yaml if that was edited, or if there is no plan.
+  /// The run of a folder: by its recipe.yaml if that file was changed or there is no plan, otherwise by its plan.
   private func continued(_ folder: RunFolder) throws -> RunTarget {
     let given = [
       ("--set", !overrides.isEmpty), ("--precision", precision != nil), ("--memory-limit", memoryLimit != nil),
@@ -136,13 +136,13 @@ struct RecipeOptions: ParsableArguments {
     if let run = FrozenRun(folder) {
       for warning in run.warnings { Console.diagnostics("\(warning)") }
       if run.isOfRequests {
-        Console.error("note: \(folder.path) is of requests: give the file of the requests to have them answered too")
+        Console.error("note: \(folder.path) contains a run of requests: name their file to get responses too")
       }
       return RunTarget(source: .frozen(run), folder: folder, path: recipe)
     }
     guard access(folder.recipe, F_OK) == 0 else {
       throw RunError.damaged(
-        path: folder.path, problem: "it has neither a plan that can be read nor a recipe.yaml; run the recipe again")
+        path: folder.path, problem: "it has no readable plan and no recipe.yaml; run the recipe again")
     }
     return RunTarget(source: .recipe(try Self.read(folder.recipe)), folder: folder, path: recipe)
   }
@@ -150,17 +150,17 @@ struct RecipeOptions: ParsableArguments {
 
 /// A folder of recipes.
 private struct RecipeFolder {
-  /// The recipes by name, and last the folder itself if it has requests, which are one run.
+  /// The recipes by name; last the folder itself if it contains requests, which are one run.
   private(set) var paths: [String] = []
   /// The other files in the folder, except those that recipes use.
   private(set) var skipped: [String] = []
 
-  /// What recipes use, beside them.
+  /// Files that recipes in the same folder use.
   private static let companions: Set<String> = [
     "models", "lora", "embeddings", "upscalers", "wildcards", "styles.csv", "Output",
   ]
 
-  /// Looks into a folder; nil for a file, and for a folder without recipes.
+  /// Reads a folder; nil for a file, and for a folder without recipes.
   init?(_ path: String) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return nil }
@@ -185,7 +185,7 @@ private struct RecipeFolder {
 }
 
 extension CompletionKind {
-  /// A setting and its value: the keys first, then the values of those that have a list of them.
+  /// A setting and its value: first the keys, then the values of keys that have a list of values.
   static var settings: CompletionKind {
     .custom { words, _, prefix in
       let key = prefix.prefix { $0 != "=" }
@@ -199,7 +199,7 @@ extension CompletionKind {
 }
 
 extension SettingKind {
-  /// Every value that a completion can offer; nil where there are too many.
+  /// Every value that a completion can offer; nil if there are too many.
   fileprivate var values: [String]? {
     switch self {
     case .choice(let names): names
@@ -212,10 +212,10 @@ extension SettingKind {
 }
 
 extension PlanningEnvironment {
-  /// The environment of this process, read once, so that a run past midnight stays one run.
+  /// The environment of this process, read once, so a run that continues after midnight stays one run.
   static var ofProcess: PlanningEnvironment { current.withLock { $0 } }
 
-  /// Reads it again, for the next run of a process that lives for days.
+  /// Reads it again, for the next run in a process that runs for days.
   static func renew() { current.withLock { $0 = read() } }
 
   private static let current = Mutex(read())

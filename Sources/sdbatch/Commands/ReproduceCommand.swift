@@ -16,11 +16,11 @@ struct ReproduceCommand: ParsableCommand {
     commandName: "reproduce",
     abstract: "Make an image again from the text in it, and compare the pixels. Writes nothing.",
     discussion: """
-      The model is found by the name and hash in the text: where the image's run found it, next to the image, in the current \
-      folder, in models/ in both, and in the folders of $SDBATCH_MODELS. On the same instruction set and precision the pixels \
-      are equal; fp32 is used if the text names no precision. A JPEG or a lossy WebP of sdbatch holds the digest of its pixels \
-      from before they were encoded, with which they are compared; one of another program can only be shown to be near. Exit codes: 0 \
-      equal; 3 different; 10 the image's text is missing or lacks settings, or the model or a network of its prompts was not found.
+      Finds the model by the name and hash in the text: where the image's run found it, next to the image, in the current \
+      folder, in models/ in both, and in the folders in $SDBATCH_MODELS. With the same instruction set and precision, the pixels \
+      are equal; fp32 is used if the text names no precision. A JPEG or lossy WebP from sdbatch contains the digest of its pixels \
+      before encoding, for the comparison; for one from another program, only the similarity can be measured. Exit codes: 0 \
+      equal; 3 different; 10 the image's text or settings in it are missing, or the model or a network of its prompts was not found.
       """)
 
   @Argument(
@@ -39,7 +39,7 @@ struct ReproduceCommand: ParsableCommand {
     completion: .settings)
   var overrides: [String] = []
 
-  @Option(name: .shortAndLong, help: "Threads to compute with (default: one for each core that the process may use).")
+  @Option(name: .shortAndLong, help: "The number of threads (default: one for each core that the process may use).")
   var threads: Int?
 
   @Flag(help: "Print one JSON object.")
@@ -91,7 +91,7 @@ struct ReproduceCommand: ParsableCommand {
     }
     if imageFile.settings.settings.restoreFaces, imageFile.settings.settings.faceRestorationModel == .codeFormer {
       Console.error(
-        "note: its text does not say with which code_former_weight, which --set code_former_weight=0.7 chooses")
+        "note: its text does not contain code_former_weight; to set it, use --set code_former_weight=0.7")
     }
     if let program = imageFile.settings.program, program != "sdbatch \(SDBatch.version)" {
       Console.error("note: it was made by \(program), whose results may differ in the last bits")
@@ -103,7 +103,7 @@ struct ReproduceCommand: ParsableCommand {
     let options = PlanningEnvironment.ofProcess
     let search = ModelSearch(imageFile: imageFile, environment: options, engine: engine)
     var found = try search.parameters(model: model, vae: vae)
-    // An image without a precision was made by another program: fp32 comes nearest to any of them.
+    // An image without a precision was made by another program: fp32 is closest to all of them.
     if found.precision == .auto { found.precision = .fp32 }
     let name = image + " (its recipe)"
     let recipe = try RecipeReader(environment: options)
@@ -153,18 +153,18 @@ struct ReproduceCommand: ParsableCommand {
 enum ImageComparison: Equatable, CustomStringConvertible {
   /// All values are equal; their number.
   case equal(count: Int)
-  /// How many of all values differ, and by how much at most.
+  /// How many of all values differ, and the largest difference.
   case different(Int, count: Int, largest: Int)
-  /// The file is lossy, and its pixels were others before they were encoded, or it does not say what they were. With the digest
-  /// that it names, if any, and the ratio of signal to noise of what it holds, in decibels.
+  /// The file is lossy, and either its pixels had other values before they were encoded, or it does not say what they were.
+  /// With whether the file names their digest, and the signal-to-noise ratio of its pixels, in decibels.
   case lossy(hasDigest: Bool, ratio: Double)
-  /// The file's image has the first size, its settings result in the second.
+  /// The file's image has the first size; its settings give the second.
   case sizes(String, String)
 
-  /// Whether the pixels are shown to be the same.
+  /// Whether the pixels are known to be the same.
   var isEqual: Bool { if case .equal = self { true } else { false } }
 
-  /// Compares the image of a file with one that was made again.
+  /// Compares the image in a file with one that was made again.
   init(_ picture: PictureFile, _ made: RGBImage) {
     guard !picture.isLossless else {
       self.init(picture.image, made)
@@ -177,7 +177,7 @@ enum ImageComparison: Equatable, CustomStringConvertible {
     }
   }
 
-  /// The ratio of signal to noise of images of one size, in decibels; at most 99.
+  /// The signal-to-noise ratio of images of one size, in decibels; at most 99.
   private static func ratio(_ a: RGBImage, _ b: RGBImage) -> Double {
     let sum = zip(a.pixels, b.pixels).reduce(0.0) { sum, pair in
       let difference = Double(Int(pair.0) - Int(pair.1))
@@ -207,9 +207,9 @@ enum ImageComparison: Equatable, CustomStringConvertible {
         by at most \(largest) of 255
         """
     case .lossy(let hasDigest, let ratio):
-      let near = "what the file holds is at \((ratio * 10).rounded() / 10) dB from what was made"
+      let near = "the file's pixels are at \((ratio * 10).rounded() / 10) dB from the new ones"
       return hasDigest
-        ? "different: the pixels are not those that were encoded; \(near)"
+        ? "different: the new pixels are not the ones that were encoded; \(near)"
         : "not comparable: the file is lossy and does not say what its pixels were; \(near)"
     case .sizes(let found, let made): return "different: the image is \(found), its settings make \(made)"
     }

@@ -11,9 +11,9 @@ struct RestoreCommand: ParsableCommand {
     commandName: "restore",
     abstract: "Restore the faces of finished images, or of all images of a run folder.",
     discussion: """
-      The new files are in restored/ beside the images (for a run folder, in it) under the same names as PNG, with the text of the old \
-      ones and "Face restoration" in it, and a text "postprocessing" as the webui writes it. An image without faces is copied. \
-      An existing file that was made from the same pixels in the same way stays as it is. The networks are looked for in \
+      Writes PNG files with the same names to restored/ next to the images, or in the run folder. They have the text of the old \
+      files with "Face restoration" added, and a text "postprocessing" in the webui's form. An image without faces is copied. \
+      An existing file that was made from the same pixels in the same way stays unchanged. The networks are searched in \
       Codeformer/, GFPGAN/ and face/ in the folders of models. Exit codes: 0 all done; 10 an image or a network cannot be \
       used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
       """)
@@ -28,13 +28,13 @@ struct RestoreCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "The number of threads (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {
     if images.isEmpty { throw ValidationError("name the images, or a run folder") }
     try faces.check()
-    if faces.steps.isEmpty { throw ValidationError("with both visibilities at 0 there is nothing to do") }
+    if faces.steps.isEmpty { throw ValidationError("if both visibilities are 0, there is nothing to do") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
   }
 
@@ -53,7 +53,7 @@ struct RestoreCommand: ParsableCommand {
       do {
         original = try file.read()
       } catch {
-        // The images before it are made all the same.
+        // The earlier images are made nevertheless.
         try queue.finish(report: report)
         throw error
       }

@@ -10,25 +10,25 @@ import Settings
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Make every image of a recipe that does not exist yet.",
+    abstract: "Make all images of a recipe that do not exist yet.",
     discussion: """
-      Exit codes: 0 all done; 1 internal error; 3 some jobs failed; 10 the recipe or a model is not usable; 11 another run is using the \
+      Exit codes: 0 all done; 1 internal error; 3 some jobs failed; 10 the recipe or a model cannot be used; 11 another run is using the \
       folder; 64 command line not understood; 74 output could not be written; 75 stopped by SIGTERM, SIGHUP, \
       SIGUSR1, --until or --max-time with work left; 130 stopped by Ctrl-C. Run the same command to continue.
       """)
 
   @OptionGroup var options: RecipeOptions
 
-  @Argument(help: "More of the same, which are run one after the other.", completion: .file())
+  @Argument(help: "More of the same; they run one after the other.", completion: .file())
   var more: [String] = []
 
-  @Option(name: .shortAndLong, help: "Threads to compute with (default: one for each core that the process may use).")
+  @Option(name: .shortAndLong, help: "The number of threads (default: one for each core that the process may use).")
   var threads: Int?
 
   @Option(help: "Lower the priority, from 0 (normal) to 19 (lowest).")
   var nice: Int?
 
-  @Flag(help: "Show what the run would do, as plan does, and make nothing.")
+  @Flag(help: "Show what the run would do, as plan does, without making images.")
   var dryRun = false
 
   @OptionGroup(title: "Which jobs") var jobs: JobOptions
@@ -91,7 +91,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  /// Prepares this process for work that takes long.
+  /// Prepares this process for long work.
   static func prepareProcess(nice: Int?) {
     Console.treatOutputAsLog()
     StopSignals.installBeforeWork()
@@ -103,7 +103,7 @@ struct RunCommand: ParsableCommand {
     if let nice { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(nice)) }
   }
 
-  /// Does one run after the other. The exit code is the worst of theirs; a stop ends them all.
+  /// Does one run after the other. The exit code is the worst of all runs; a stop ends them all.
   private func run(
     _ targets: [Result<RunTarget, RecipeErrors>], _ engines: EngineShelf, _ stopRequest: @escaping () -> StopReason?
   ) -> ExitStatus {
@@ -127,11 +127,11 @@ struct RunCommand: ParsableCommand {
   ///
   /// - Parameters:
   ///   - target: What to run.
-  ///   - engines: Keeps what computes from one run to the next.
+  ///   - engines: Keeps the engine from one run to the next.
   ///   - style: How to print.
-  ///   - stopRequest: Why the run has to end.
+  ///   - stopRequest: Why the run must stop.
   /// - Returns: How it ended.
-  /// - Throws: What `RunSession` throws.
+  /// - Throws: The error of `RunSession`.
   func run(
     _ target: RunTarget, _ engines: EngineShelf, _ style: ProgressPrinter.Style,
     _ stopRequest: @escaping () -> StopReason?
@@ -148,19 +148,19 @@ struct RunCommand: ParsableCommand {
     do {
       outcome = try session.run()
     } catch {
-      // A stop, or another run in the folder, is no trouble.
+      // A stop, or another run in the folder, is not an error.
       let status = ExitStatus(error) ?? .internalError
       if !status.isStop, status != .folderInUse { notices?.fail(ExitStatus.message(error), code: status.rawValue) }
       throw error
     }
     notices?.end(ProgressPrinter.summary(outcome), code: ExitStatus(outcome).rawValue)
-    // For a click.
+    // As a link that can be clicked.
     let folder = target.folder
     if style == .live, !reports.noSheet, access(folder.page, F_OK) == 0 { Console.output("page: ", link: folder.page) }
     return outcome
   }
 
-  /// Who hears of the run as a whole; nil if nobody does. Shards are not reported.
+  /// Reports the run as a whole to webhooks; nil if there is none. Shards are not reported.
   private func notices(_ target: RunTarget, _ style: ProgressPrinter.Style) throws -> RunNotices? {
     if reports.noWebhook || jobs.shard != nil { return nil }
     var targets = NoticeTargets()
@@ -188,7 +188,7 @@ struct RunCommand: ParsableCommand {
     return { gate.pass(until: stopRequest) }
   }
 
-  /// What carries a recipe out, connected to the terminal and to the engine.
+  /// The session that does a run, connected to the terminal and to the engine.
   private func session(
     _ target: RunTarget, _ engines: EngineShelf, _ style: ProgressPrinter.Style,
     _ stopRequest: @escaping () -> StopReason?
@@ -264,13 +264,13 @@ struct RunCommand: ParsableCommand {
 
   // MARK: Announcements
 
-  /// How announcements are made in this run; nil if none are made.
+  /// How this run announces things; nil if it does not.
   private func webhookOptions() throws -> WebhookOptions? {
     if reports.noWebhook { return nil }
     return try WebhookOptions(environment: ProcessInfo.processInfo.environment, version: SDBatch.version)
   }
 
-  /// Begins with what earlier runs left in the outbox.
+  /// Starts with what earlier runs left in the outbox.
   private func makeDelivery(
     _ options: WebhookOptions, _ folder: RunFolder, _ style: ProgressPrinter.Style
   ) throws -> WebhookDelivery {
@@ -293,7 +293,7 @@ struct RunCommand: ParsableCommand {
       interval: previewEvery)
   }
 
-  /// Writes where the time went; the run does not fail if it cannot.
+  /// Writes how the run used its time; a failure does not make the run fail.
   private static func writeProfile(_ engine: Engine, _ folder: RunFolder) {
     guard !engine.profiler.rows.isEmpty else { return }
     do {

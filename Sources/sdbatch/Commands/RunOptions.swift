@@ -9,7 +9,7 @@ struct JobOptions: ParsableArguments {
   @Flag(help: "Draw new numbers for seeds of -1.")
   var newSeeds = false
 
-  @Flag(help: "Make every image here, even if another run folder has it.")
+  @Flag(help: "Make every image, even if another run folder has it.")
   var noReuse = false
 
   @Option(
@@ -52,7 +52,7 @@ struct ReportOptions: ParsableArguments {
   @Flag(help: "Make no contact sheet and no index.html.")
   var noSheet = false
 
-  @Flag(help: "Announce nothing to webhooks; what is in the outbox stays there.")
+  @Flag(help: "Do not send announcements to webhooks; those in the outbox stay there.")
   var noWebhook = false
 
   @Option(
@@ -62,7 +62,7 @@ struct ReportOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The TAESD decoder for previews (default: taesd_decoder, searched like models).", valueName: "file"),
+      "The TAESD decoder for previews (default: taesd_decoder, searched in the folders of models).", valueName: "file"),
     completion: .file())
   var previewVae: String?
 

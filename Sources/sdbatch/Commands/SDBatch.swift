@@ -17,8 +17,8 @@ struct SDBatch: ParsableCommand {
              sdbatch <command> [<options>]
       """,
     discussion: """
-      "sdbatch recipe.yaml" is short for "sdbatch run recipe.yaml". A run never makes an image again that it has finished: after \
-      an interruption, or after editing the recipe, run the same command again. "sdbatch help topics" lists the pages of the manual.
+      "sdbatch recipe.yaml" is short for "sdbatch run recipe.yaml". A run never makes a finished image again: after an \
+      interruption or a change of the recipe, run the same command again. "sdbatch help topics" lists the pages of the manual.
       """,
     version: version,
     subcommands: [
@@ -31,12 +31,12 @@ struct SDBatch: ParsableCommand {
     ],
     defaultSubcommand: RunCommand.self)
 
-  /// Parses and runs; every error leaves with the exit code that the README documents.
+  /// Parses the arguments and runs the command; every error ends with the exit code that the manual documents.
   static func main() {
     Console.openClosedStreams()
     guard access("/proc/self/cmdline", R_OK) == 0 else {
-      // Swift itself reads the arguments there.
-      Console.error("/proc is not mounted, and sdbatch reads its arguments there: mount -t proc proc /proc")
+      // Swift itself reads the arguments from there.
+      Console.error("/proc is not mounted, but sdbatch reads its arguments from there: mount -t proc proc /proc")
       Console.finish(.internalError)
     }
     let arguments = Array(CommandLine.arguments.dropFirst())
@@ -68,8 +68,7 @@ struct SDBatch: ParsableCommand {
     }
   }
 
-  /// Prints an error, and returns the exit code that it ends with; nil for those of the command line, which ArgumentParser
-  /// prints.
+  /// Prints an error, and returns its exit code; nil for errors of the command line, which ArgumentParser prints.
   static func report(_ error: any Error) -> ExitStatus? {
     if let status = error as? ExitStatus { return status }
     if let errors = error as? RecipeErrors {
@@ -77,7 +76,7 @@ struct SDBatch: ParsableCommand {
       return .unusableInput
     }
     if let failures = error as? InputFailures {
-      // Each is an error of its own.
+      // Each message is a separate error.
       for message in failures.messages { Console.error(message) }
       return ExitStatus(failures) ?? .unusableInput
     }
@@ -86,7 +85,7 @@ struct SDBatch: ParsableCommand {
     return status
   }
 
-  /// What is probably meant by a first argument that is neither a command nor a file; nil unless it resembles a command.
+  /// A guess at the meaning of a first argument that is neither a command nor a file; nil unless it resembles a command.
   private static func commandHint(_ arguments: [String]) -> String? {
     guard let word = arguments.first, !word.hasPrefix("-"), !word.contains("/"), access(word, F_OK) != 0 else {
       return nil

@@ -8,13 +8,13 @@ struct SchemaCommand: ParsableCommand {
     commandName: "schema",
     abstract: "Print the JSON Schema (draft 2020-12) of recipes, for editors and checks.",
     discussion: """
-      With sdbatch schema > recipe.schema.json, an editor with a YAML language server knows a recipe that begins with \
+      After sdbatch schema > recipe.schema.json, an editor with a YAML language server checks recipes that begin with the line \
       "# yaml-language-server: $schema=recipe.schema.json".
       """)
 
   func run() { Console.output(json: Self.lines(RecipeSchema.json, indent: "")) }
 
-  /// JSON with a line for each member of larger objects.
+  /// JSON with one line for each member of larger objects.
   private static func lines(_ value: JSONValue, indent: String) -> String {
     let text = value.jsonText
     guard case .object(let members) = value, text.utf8.count + indent.utf8.count > 100, !members.isEmpty else {

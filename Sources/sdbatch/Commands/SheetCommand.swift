@@ -6,11 +6,11 @@ import Sheets
 struct SheetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sheet",
-    abstract: "Lay the images of a run out on labelled pages, and in index.html; the run may be going on.",
+    abstract: "Lay out the images of a run on labelled pages and in index.html; the run may be in progress.",
     discussion: """
-      By default the last axis of the grid runs across, the one before it down, and each combination of the others has a page. \
-      Pending and failed cells are marked. index.html is for a browser, where the layout can be changed; of the options it \
-      uses only the directions.
+      By default, the last axis of the grid runs across, the axis before it runs down, and each combination of the others has a \
+      page. Pending and failed cells are marked. index.html is for a browser, where you can change the layout; the only options \
+      that it uses are the directions.
       """)
 
   /// What can be made.
@@ -30,10 +30,10 @@ struct SheetCommand: ParsableCommand {
   @Option(help: "The axis that runs down.")
   var y: String?
 
-  @Option(help: "The axis that lays whole blocks side by side.")
+  @Option(help: "The axis that puts whole blocks side by side.")
   var superX: String?
 
-  @Option(help: "The axis that lays whole blocks one below the other.")
+  @Option(help: "The axis that puts whole blocks one below the other.")
   var superY: String?
 
   @Option(help: "An axis with a page for each value; may be given several times.")
@@ -43,18 +43,18 @@ struct SheetCommand: ParsableCommand {
   var filter: [String] = []
 
   @Flag(
-    help: "Show only the images with stars in the run's picks.json, on picks-sheet.png; leaves the other files alone.")
+    help: "Show only the images with stars in the run's picks.json, on picks-sheet.png; other files do not change.")
   var picks = false
 
   @Option(
-    help: "The longest side of a tile in pixels (default: that of the images, at most 512, less if there are many).")
+    help: "The longest side of a tile in pixels (default: the images' size, at most 512, less for many images).")
   var tile: Int?
 
-  @Option(help: "Tiles side by side, where one axis is shown.")
+  @Option(help: "The number of tiles side by side if one axis is shown.")
   var columns: Int?
 
   @Option(
-    help: "The order where one axis is shown: \(SheetOptions.Order.allCases.map(\.rawValue).joined(separator: " or "))."
+    help: "The order if one axis is shown: \(SheetOptions.Order.allCases.map(\.rawValue).joined(separator: " or "))."
   )
   var sort = SheetOptions.Order.written
 

@@ -10,23 +10,23 @@ struct SlurmCommand: ParsableCommand {
     commandName: "slurm",
     abstract: "Print a script that runs a recipe as a Slurm job array, or submit it.",
     discussion: """
-      Each task of the array is a shard of the plan. A shard is asked to stop before its time limit, saves its unfinished \
-      image and is queued again. After all shards, one more job writes manifest and contact sheet and verifies every byte. \
+      Each task of the array is a shard of the plan. Before its time limit, a shard is asked to stop; it saves its unfinished \
+      image and is queued again. After all shards, another job writes manifest and contact sheet and verifies every byte. \
       The run folder, the recipe, its models and this program must have the same path on all nodes.
       """)
 
   @OptionGroup var options: RecipeOptions
 
-  @Option(help: "Parts of the plan, and tasks of the array.")
+  @Option(help: "The number of parts of the plan, which is the number of tasks in the array.")
   var shards: Int
 
-  @Option(help: "Threads of each shard.")
+  @Option(help: "The number of threads of each shard.")
   var cpus: Int
 
-  @Option(help: "The time limit for each start of a shard, as Slurm writes it: 90, 4:00:00, 1-12.")
+  @Option(help: "The time limit for each start of a shard, in Slurm's notation: 90, 4:00:00, 1-12.")
   var time: String
 
-  @Option(help: "Memory of each shard, as Slurm writes it: 6G (default: the partition's).")
+  @Option(help: "Memory of each shard, in Slurm's notation: 6G (default: the partition's).")
   var mem: String?
 
   @Option(help: "The partition.")
@@ -42,14 +42,14 @@ struct SlurmCommand: ParsableCommand {
 
   @Option(
     help:
-      "The instruction set that all nodes compute with (default: the best of this machine); as SDBATCH_ISA names them."
+      "The instruction set that all nodes use, by its name for SDBATCH_ISA (default: the best one of this machine)."
   )
   var isa: String?
 
-  @Option(help: "How long before the limit a shard is asked to stop, in seconds; must be longer than a step.")
+  @Option(help: "How many seconds before the limit a shard is asked to stop; must be longer than a step.")
   var notice = 120
 
-  @Option(help: "At most this many requeues of a shard that stopped with work left.")
+  @Option(help: "How often a shard that stopped with work left is queued again.")
   var requeues = 20
 
   @Flag(help: "Write the plan into the run folder and submit the jobs.")
@@ -60,9 +60,9 @@ struct SlurmCommand: ParsableCommand {
     if !(1...1024).contains(cpus) { throw ValidationError("--cpus takes 1 to 1024") }
     if !(1...65535).contains(notice) { throw ValidationError("--notice takes 1 to 65535 seconds") }
     if requeues < 0 { throw ValidationError("--requeues takes a number from 0 on") }
-    // Minutes, minutes:seconds, hours:minutes:seconds, and days in front.
+    // Minutes, minutes:seconds, hours:minutes:seconds, and an optional number of days before them.
     if time.wholeMatch(of: /\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}/) == nil {
-      throw ValidationError("--time \(time): expected a time as Slurm writes it, such as 4:00:00")
+      throw ValidationError("--time \(time): expected a time in Slurm's notation, such as 4:00:00")
     }
     for text in [mem, partition, account, isa].compactMap({ $0 }) where text.wholeMatch(of: /[\w.,:+-]+/) == nil {
       throw ValidationError("\"\(text)\" is neither a name nor a number for Slurm")
@@ -88,7 +88,7 @@ struct SlurmCommand: ParsableCommand {
     if shards > plan.count { Console.error("\(plan.count) jobs in \(shards) shards: some will have nothing to do") }
     // MaxArraySize is 1001 by default, and tasks are counted from 0.
     if shards > 1001 {
-      Console.error("Slurm refuses \(shards) tasks unless MaxArraySize was raised, which is 1001 by default")
+      Console.error("Slurm refuses \(shards) tasks unless MaxArraySize was raised; it is 1001 by default")
     }
     guard submit else {
       Console.output(text: String(script.text.dropLast()))

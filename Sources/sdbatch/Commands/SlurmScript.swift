@@ -2,11 +2,11 @@ import Foundation
 
 /// A shell script that submits a run to Slurm: an array of shards, and a job after them that combines their work.
 ///
-/// Measured on Slurm 22.05: the shard count is written out, because `SLURM_ARRAY_TASK_COUNT` changes when a single task is
-/// submitted again. The shell waits in a loop until sdbatch has ended, because a trap interrupts `wait`. Only USR1 is passed
-/// on: SIGTERM reaches sdbatch anyway, and a second one would end it at once.
+/// Measured on Slurm 22.05: the script contains the number of shards, because `SLURM_ARRAY_TASK_COUNT` changes when a single
+/// task is submitted again. The shell waits in a loop until sdbatch has ended, because a trap interrupts `wait`. Only USR1 is
+/// passed on: Slurm sends SIGTERM to sdbatch too, and a second one would end it at once.
 struct SlurmScript {
-  /// The program, by an absolute path that all nodes have.
+  /// The program, as an absolute path that exists on all nodes.
   var program: String
   /// Where the commands run.
   var workingFolder: String
@@ -16,26 +16,26 @@ struct SlurmScript {
   var name: String
   /// The arguments of `sdbatch run`, without the shard and the threads.
   var arguments: [String]
-  /// How many parts the plan has.
+  /// The number of parts of the plan.
   var shards: Int
   /// Threads of each shard.
   var cpus: Int
-  /// The limit for each start of a shard, as Slurm writes times.
+  /// The limit for each start of a shard, in Slurm's notation.
   var time: String
-  /// Memory of each shard, as Slurm writes sizes.
+  /// Memory of each shard, in Slurm's notation.
   var memory: String?
   /// The instruction set that all nodes compute with.
   var isa: String
   /// How many seconds before the limit a shard is asked to stop.
   var notice: Int
-  /// How often a shard that was stopped with work left is queued again.
+  /// How often a shard that stopped with work left is queued again.
   var requeues: Int
-  /// More options of `sbatch`, for array and collector.
+  /// More options of `sbatch`, for the array and for the job after it.
   var options: [String]
   /// The version of the program, for the script's first lines.
   var version: String
 
-  /// Whether paths and options fit into single lines.
+  /// Whether each path and option fits on a single line.
   var isPrintable: Bool {
     !([program, workingFolder, folder, name] + arguments + options).contains { $0.contains(where: \.isNewline) }
   }
@@ -76,15 +76,15 @@ struct SlurmScript {
       #SBATCH --signal=B:USR1@\(notice)
       #SBATCH --requeue
 
-      # One instruction set on all nodes, so that they make the same bytes. A node without it exits with 10.
+      # The same instruction set on all nodes gives the same bytes. A node without it exits with 10.
       export SDBATCH_ISA=\(isa)
 
       \(run.map(Self.quoted).joined(separator: " ")) \\
         --shard "$SLURM_ARRAY_TASK_ID/\(shards)" --threads "$SLURM_CPUS_PER_TASK" --summary &
       worker=$!
 
-      # \(notice) s before the limit Slurm sends USR1 to this shell alone: sdbatch then saves the unfinished image and exits with 75.
-      # Slurm sends SIGTERM (preemption, requeue, scancel) to sdbatch too; this shell only waits.
+      # \(notice) s before the limit, Slurm sends USR1 to this shell only: then sdbatch saves the unfinished image and exits with 75.
+      # Slurm also sends SIGTERM (preemption, requeue, scancel) to sdbatch; this shell only waits.
       warned=
       trap 'warned=yes; kill -USR1 "$worker"' USR1
       trap : TERM
@@ -116,7 +116,7 @@ struct SlurmScript {
   }
 
   private func directives(job: String, log: String, time: String, cpus: Int, memory: String?) -> String {
-    // In file names a percent sign starts one of Slurm's patterns.
+    // In file names, a percent sign starts one of Slurm's patterns.
     let logPath = logs.replacing("%", with: "%%") + "/" + log
     let lines =
       [

@@ -7,17 +7,17 @@ import Text
 /// `sdbatch status [DIR...]`
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show the state of runs, from their folders; they may be going on.",
+    commandName: "status", abstract: "Show the state of runs, from their folders; they may be in progress.",
     discussion: """
-      One run folder, or a recipe whose run it is, shows that run. A folder with runs somewhere below it, or several arguments, show a \
-      line for each. Without an argument: Output, or else the current folder. Exit codes: 0 the state is known; 10 no run there, or \
-      the next run would end with 10 because of a damaged file in it, which is reported after the state.
+      For one run folder, or the recipe of one, shows that run. For a folder that contains runs, or several arguments, shows a line \
+      for each run. Without an argument: Output if it exists, otherwise the current folder. Exit codes: 0 the state is known; 10 no run \
+      was found, or a damaged file would make the next run end with 10, which is reported after the state.
       """)
 
   @Argument(help: "Run folders such as Output/fish, folders with runs, or recipes.", completion: .file())
   var paths: [String] = []
 
-  @Flag(help: "Show it again every two seconds, until Ctrl-C.")
+  @Flag(help: "Update the output every two seconds, until Ctrl-C.")
   var watch = false
 
   @Flag(help: "Print one JSON object.")
@@ -29,12 +29,12 @@ struct StatusCommand: ParsableCommand {
 
   func run() throws {
     let paths = paths.isEmpty ? [access("Output", F_OK) == 0 ? "Output" : "."] : paths
-    // Of a single run, all is shown.
+    // For a single run, everything is shown.
     let runs = try paths.flatMap(RunSearch.runs)
     let isSingle = self.paths.count == 1 && runs.count == 1 && runs[0].name == self.paths[0]
     guard watch else { return try isSingle ? show(runs[0].folder) : showAll(runs) }
     while true {
-      // Runs come and go meanwhile.
+      // Runs may begin and end in the meantime.
       let text =
         try isSingle ? Self.lines(runs[0].folder) : Self.table((try? paths.flatMap(RunSearch.runs)) ?? runs)
       if Console.isTerminal { Console.screen(text) } else { Console.output(text: text) }
@@ -61,7 +61,7 @@ struct StatusCommand: ParsableCommand {
     return lines.joined(separator: "\n")
   }
 
-  /// A time: for people at a terminal short and local, for logs and programs ISO 8601 in UTC.
+  /// A time: short and local for people at a terminal, ISO 8601 in UTC for logs and programs.
   private static func shown(_ time: String) -> String { Console.isTerminal ? TimeText.local(time) : time }
 
   /// "2026-11-28, 16 of 16"; nil for a run without a nightly series.

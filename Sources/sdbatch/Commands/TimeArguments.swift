@@ -1,7 +1,7 @@
 import ArgumentParser
 import Runs
 
-/// A length of time on the command line: `90s`, `15m`, `7h`, `2d`, `1h30m`; a number alone counts seconds.
+/// A length of time on the command line: `90s`, `15m`, `7h`, `2d`, `1h30m`; a number alone means seconds.
 struct TimeSpan: ExpressibleByArgument {
   let duration: Duration
 
@@ -21,7 +21,7 @@ struct TimeSpan: ExpressibleByArgument {
         rest = rest[rest.index(after: end)...]
       }
     }
-    // A hundred years, which no sum overflows.
+    // A hundred years: sums of such values cannot overflow.
     guard !argument.isEmpty, seconds <= 3.2e9 else { return nil }
     duration = .milliseconds(Int64((seconds * 1000).rounded()))
   }
@@ -33,7 +33,7 @@ struct TimeSpan: ExpressibleByArgument {
 }
 
 extension TimeOfDay: ExpressibleByArgument {
-  /// Takes what `init(_:)` takes.
+  /// Accepts the same texts as `init(_:)`.
   public init?(argument: String) { self.init(argument) }
 
   /// One in the morning.

@@ -12,9 +12,9 @@ struct UpscaleCommand: ParsableCommand {
     commandName: "upscale",
     abstract: "Enlarge finished images, or all images of a run folder.",
     discussion: """
-      The new files are in upscaled/ beside the images (for a run folder, in it) under the same names as PNG, with the text of the old \
-      ones, and a text "postprocessing" as the webui writes it. An existing file that was made from the same pixels in the \
-      same way stays as it is. Exit codes: 0 all done; 10 an image or the upscaler cannot be used; 74 output could not \
+      Writes PNG files with the same names to upscaled/ next to the images, or in the run folder. They have the text of the old \
+      files, and a text "postprocessing" in the webui's form. An existing file that was made from the same pixels in the \
+      same way stays unchanged. Exit codes: 0 all done; 10 an image or the upscaler cannot be used; 74 output could not \
       be written; 75 and 130 stopped by a signal: run it again.
       """)
 
@@ -22,22 +22,22 @@ struct UpscaleCommand: ParsableCommand {
     help: "PNG, JPEG or WebP files, or run folders.", completion: .file(extensions: ["png", "jpg", "jpeg", "webp"]))
   var images: [String]
 
-  @Flag(help: "Of a run folder, only the images with stars in its picks.json.")
+  @Flag(help: "For a run folder, only the images with stars in its picks.json.")
   var picks = false
 
   @Option(
     help:
-      "Lanczos, Nearest, or a network of the ESRGAN family by its file, also in upscalers/ in the folders of models."
+      "Lanczos, Nearest, or the file of a network of the ESRGAN family, also in upscalers/ in the folders of models."
   )
   var upscaler = "Lanczos"
 
-  @Option(help: "How many times as long each side becomes.")
+  @Option(help: "The factor for the length of each side.")
   var by = 2.0
 
-  @Option(help: ArgumentHelp("The size to reach, instead of a factor.", valueName: "WxH"))
+  @Option(help: ArgumentHelp("The new size, instead of a factor.", valueName: "WxH"))
   var to: String?
 
-  @Flag(help: "Restores faces in the enlarged images, as the command restore does.")
+  @Flag(help: "Restore faces in the enlarged images, as the command restore does.")
   var restoreFaces = false
 
   @OptionGroup
@@ -46,7 +46,7 @@ struct UpscaleCommand: ParsableCommand {
   @Option(name: .shortAndLong, help: "The folder for the new files.", completion: .directory)
   var output: String?
 
-  @Option(name: .shortAndLong, help: "Threads to compute with (default: as many as the process may use).")
+  @Option(name: .shortAndLong, help: "The number of threads (default: as many as the process may use).")
   var threads: Int?
 
   func validate() throws {
@@ -54,7 +54,7 @@ struct UpscaleCommand: ParsableCommand {
     if !(1...8).contains(by) { throw ValidationError("--by takes 1 to 8") }
     if let to, size(to) == nil { throw ValidationError("--to \(to): expected a size from 8x8 to 16384x16384") }
     try faces.check()
-    if restoreFaces, faces.steps.isEmpty { throw ValidationError("with both visibilities at 0 no faces are restored") }
+    if restoreFaces, faces.steps.isEmpty { throw ValidationError("if both visibilities are 0, no faces are restored") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
   }
 
@@ -86,7 +86,7 @@ struct UpscaleCommand: ParsableCommand {
       do {
         original = try file.read()
       } catch {
-        // The images before it are made all the same.
+        // The earlier images are made nevertheless.
         try queue?.finish(report: report)
         throw error
       }
@@ -126,7 +126,7 @@ struct UpscaleCommand: ParsableCommand {
       nearest: NearestName.find(upscaler, among: ImageFilter.allCases.map(\.rawValue) + locator.upscalerNames()))
   }
 
-  /// What the webui writes under "postprocessing", and of which pixels.
+  /// What the webui writes as "postprocessing", and the digest of the original pixels.
   private static func note(
     _ method: ImageUpscaler.Method, by factor: Double?, to size: (width: Int, height: Int)?, faces: String?,
     of image: RGBImage
@@ -145,11 +145,11 @@ struct UpscaleCommand: ParsableCommand {
 
 /// Why images could not be enlarged.
 enum UpscaleError: InputFailure, CustomStringConvertible {
-  /// There is no upscaler of this name.
+  /// There is no upscaler with this name.
   case noUpscaler(name: String, folders: [String], nearest: String?)
   /// There is no image at this path.
   case notRead(path: String, reason: String)
-  /// Two images would have one name.
+  /// Two new files would have the same name.
   case sameName(path: String)
 
   var description: String {

@@ -8,14 +8,14 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Read every byte of a run folder and compare it with its journal, plan and manifest.",
     discussion: """
-      Exit codes: 0 all correct; 3 differences, each on a line of its own; 10 not a run folder; 11 a run is going on, \
-      which --repair and --prune do not disturb; 74 output could not be written.
+      Exit codes: 0 all correct; 3 differences, one on each line; 10 not a run folder; 11 a run is in progress, \
+      and --repair and --prune do not work then; 74 output could not be written.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
   var folder: String
 
-  @Flag(help: "Let the next run make damaged images again, remove leftovers, rewrite the manifest.")
+  @Flag(help: "Make the next run repeat damaged images, remove leftovers, rewrite the manifest.")
   var repair = false
 
   @Flag(help: "Delete the images that are not in the current recipe, their thumbnails, and latents of lossy images.")

@@ -2,13 +2,13 @@ import ArgumentParser
 
 /// What a run waits for.
 struct WaitOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Wait while the disk of the run folder has less free space: 10GiB.", valueName: "size"))
+  @Option(help: ArgumentHelp("Wait while the run folder's disk has less free space: 10GiB.", valueName: "size"))
   var minFree: ByteAmount?
 
-  @Option(help: ArgumentHelp("Wait while the load by other processes is higher: 4.", valueName: "load"))
+  @Option(help: ArgumentHelp("Wait while the load by other processes is higher than this: 4.", valueName: "load"))
   var maxLoad: Double?
 
-  @Flag(help: "Wait while the machine is on its battery.")
+  @Flag(help: "Wait while the machine runs on its battery.")
   var pauseOnBattery = false
 
   func validate() throws {

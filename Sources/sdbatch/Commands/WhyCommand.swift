@@ -12,11 +12,11 @@ struct WhyCommand: ParsableCommand {
     commandName: "why",
     abstract: "Explain why the next run would make or skip a job.",
     discussion: """
-      The jobs are those of the folder's plan, or with --recipe those that this recipe would plan there; models are looked at \
-      as they are now. Without JOB, all jobs that would run are listed.
+      The jobs come from the folder's plan, or with --recipe, from this recipe; the present state of the models counts. \
+      Without JOB, all jobs that would run are listed.
 
-      Exit codes: 0 the reasons are known; 10 not a run folder, an unusable recipe, or the next run would end with 10 because of \
-      a damaged file in the folder, which is reported after the reasons.
+      Exit codes: 0 the reasons are known; 10 not a run folder, the recipe cannot be used, or a damaged file in the folder would make \
+      the next run end with 10, which is reported after the reasons.
       """)
 
   @Argument(help: "The run folder, such as Output/fish.", completion: .directory)
@@ -83,7 +83,7 @@ struct WhyCommand: ParsableCommand {
     Console.output("\(folder.path): \(running.count) of \(reasons.count) jobs will run, \(rest)")
   }
 
-  /// The jobs with what they would be made from now, and why that is unknown for some.
+  /// The jobs with their present ingredients, and why these are unknown for some jobs.
   private func currentJobs(_ folder: RunFolder, _ engine: Engine) throws -> (jobs: [IdentifiedJob], problems: [String])
   {
     var problems: [String] = []

@@ -7,7 +7,7 @@ import Settings
 
 /// An image file with the settings in its text.
 struct ImageFile {
-  /// As the caller named it.
+  /// The path as the caller wrote it.
   let path: String
   let image: RGBImage
   let picture: PictureFile
@@ -21,10 +21,10 @@ struct ImageFile {
       + (picture.format == .png ? "" : picture.isLossless ? " (lossless)" : "")
   }
 
-  /// The manifest of the run that the image is in; nil if it is elsewhere.
+  /// The manifest of the run to which the image belongs; nil for other images.
   var manifest: JSONValue? {
     var folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
-    // Names may have folders.
+    // Names may contain folders.
     for _ in 0..<FileNamePattern.depthLimit where folder.lastPathComponent != "images" {
       folder.deleteLastPathComponent()
     }
@@ -38,7 +38,7 @@ struct ImageFile {
   /// The keyword of the webui's text.
   private static let keyword = "parameters"
 
-  /// Reads an image; throws `ImageFileError` if it is no PNG, JPEG or WebP file, or has no text in the webui's form.
+  /// Reads an image; throws `ImageFileError` if it is not a PNG, JPEG or WebP file, or has no text in the webui's form.
   init(path: String) throws {
     self.path = path
     let file: PictureFile
@@ -57,10 +57,10 @@ struct ImageFile {
     settings = InfotextSettings(infotext, width: image.width, height: image.height)
   }
 
-  /// Reads a whole image file, but only the beginning of others, which may be gigabytes.
+  /// Reads an image file completely; of other files, which may have gigabytes, only the beginning.
   private static func bytes(_ path: String) throws -> [UInt8] {
     var opened: UnsafeMutablePointer<FILE>?
-    // A signal may interrupt this on network file systems.
+    // On network file systems, a signal may interrupt this.
     repeat { opened = fopen(path, "rb") } while opened == nil && errno == EINTR
     guard let file = opened else { throw ImageFileError.notRead(path: path, code: errno) }
     defer { fclose(file) }
@@ -69,7 +69,7 @@ struct ImageFile {
     while true {
       let read = bytes.withUnsafeMutableBytes { fread($0.baseAddress.map { $0 + count }, 1, $0.count - count, file) }
       if read == 0, ferror(file) != 0 {
-        // A folder can be opened, but not read.
+        // A folder can be opened but not read.
         throw errno == EISDIR ? ImageFileError.notImage(path: path) : ImageFileError.notRead(path: path, code: errno)
       }
       let isFirst = count == 0
@@ -85,17 +85,17 @@ struct ImageFile {
 enum ImageFileError: InputFailure, CustomStringConvertible {
   /// The system refused to read; `code` is an `errno`.
   case notRead(path: String, code: Int32)
-  /// It is no PNG, JPEG or WebP file.
+  /// The file is not a PNG, JPEG or WebP file.
   case notImage(path: String)
-  /// It is one of these, but damaged.
+  /// The file is one of these, but damaged.
   case damaged(path: String, reason: String)
   /// It has no text in the webui's form.
   case noInfotext(path: String, format: PictureFormat, keywords: [String])
   /// Its text names no settings.
   case noSettings(path: String)
-  /// Its text lacks settings that are needed.
+  /// Settings that are needed are missing in its text.
   case notEnough(path: String, remarks: [InfotextSettings.Remark])
-  /// Its text names no model.
+  /// Its text does not name a model.
   case namelessModel(path: String)
   /// The model or VAE that its text names was not found.
   case noModel(path: String, wanted: String, folders: [String], found: [String], option: String)
@@ -103,9 +103,9 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
   case noAdapter(path: String, folders: [String], problems: [String])
   /// The model or VAE that the command line names was not found.
   case notFound(option: String, name: String, folders: [String])
-  /// The command line's settings result in several images.
+  /// The settings on the command line give several images.
   case severalImages(Int)
-  /// The engine could not make it.
+  /// The engine could not make the image.
   case notMade(path: String, reason: String)
 
   var description: String {
@@ -123,7 +123,7 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
     case .noSettings(let path):
       "\(path): the text under \"parameters\" has no line of settings, such as \"Steps: 20, Sampler: Euler, ...\""
     case .notEnough(let path, let remarks):
-      "\(path): its text lacks what is needed to make the image again: "
+      "\(path): to make the image again, its text is not complete: "
         + remarks.map(\.description).joined(separator: "; ")
     case .namelessModel(let path): "\(path): its text names no model; name the model's file with --model"
     case .noModel(let path, let wanted, let folders, let found, let option):
@@ -139,7 +139,7 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
     }
   }
 
-  /// Whether the name is a model file's, or the folder has a model's files.
+  /// Whether the name belongs to a model file, or the folder contains a model's files.
   static func isModel(_ path: String) -> Bool {
     let names = [".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf"]
     if names.contains(where: { path.lowercased().hasSuffix($0) }) { return true }

@@ -7,7 +7,7 @@ import Runs
 ///
 /// It is replaced as a whole. Errors are ignored, since no run depends on it.
 final class PreviewFile {
-  /// The lock of the run, once it is taken; a shard has none.
+  /// The lock of the run, as soon as it is taken; a shard has none.
   weak var lock: RunLock?
   private let path: String
   private let decoder: String
@@ -16,7 +16,7 @@ final class PreviewFile {
   /// - Parameters:
   ///   - path: The PNG.
   ///   - decoder: A TAESD.
-  ///   - interval: A preview is made every so many sampling steps.
+  ///   - interval: The number of sampling steps from one preview to the next.
   init(path: String, decoder: String, interval: Int) {
     self.path = path
     self.decoder = decoder
@@ -35,6 +35,6 @@ final class PreviewFile {
 
   func remove() { if !isLost { unlink(path) } }
 
-  /// Whether the run folder was taken away, or replaced by another process.
+  /// Whether the run folder was removed, or replaced by another process.
   private var isLost: Bool { lock?.isHeld == false }
 }

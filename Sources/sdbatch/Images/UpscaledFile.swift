@@ -12,10 +12,10 @@ struct UpscaledFile {
 
   private static let keyword = "postprocessing"
 
-  /// The images that are named, one by one or by the folder of their run; of a run's images, only those with stars if
+  /// The images that the paths name, directly or through the folder of their run; of a run's images, only those with stars if
   /// `picksOnly` is set.
   ///
-  /// Throws `UpscaleError` if there is none, or if two would become one file.
+  /// Throws `UpscaleError` if there are none, or if two of them would become the same file.
   static func all(of paths: [String], in folder: String?, subfolder: String = "upscaled", picksOnly: Bool = false)
     throws -> [UpscaledFile]
   {
@@ -62,7 +62,7 @@ struct UpscaledFile {
     return files
   }
 
-  /// The image with its texts; of a JPEG or WebP, as a PNG has them.
+  /// The image with its texts; for a JPEG or WebP, the texts as a PNG stores them.
   func read() throws -> PNGFile {
     do {
       guard let bytes = try? FileReader.bytes(of: source) else {
@@ -74,7 +74,7 @@ struct UpscaledFile {
     }
   }
 
-  /// Whether the file exists, whole, made from these pixels in this way.
+  /// Whether the file exists, is complete, and was made from these pixels in the same way.
   func isMade(from original: PNGFile, text: String, restoredBy model: String? = nil) -> Bool {
     guard let bytes = try? FileReader.bytes(of: target), let file = try? PNGFile(decoding: bytes) else { return false }
     return file.texts == texts(of: original, text, model)
@@ -94,7 +94,8 @@ struct UpscaledFile {
     } + [PNGText(keyword: Self.keyword, text: text)]
   }
 
-  /// An infotext that says what restored the faces, in the webui's place: after the seed, unless it says so already.
+  /// An infotext that says what restored the faces, at the same position as in the webui: after the seed. It stays unchanged if
+  /// it already says so.
   static func restored(_ infotext: String, by model: String) -> String {
     var lines = infotext.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     guard let last = lines.indices.last, lines[last].contains(": "), !lines[last].contains("Face restoration: ") else {

@@ -3,22 +3,22 @@ import Foundation
 import Infotext
 import Settings
 
-/// Finds the LoRAs and embeddings that an image was made with, by the names and hashes in its text.
+/// Finds the LoRAs and embeddings with which an image was made, by the names and hashes in its text.
 struct AdapterSearch {
   let imageFile: ImageFile
   let engine: Engine
-  /// Where `lora/` and `embeddings/` may be, best first.
+  /// Folders that may contain `lora/` and `embeddings/`, best first.
   let folders: [String]
 
-  /// The settings with the folders in which everything has the hash of the text.
+  /// The settings with folders in which all these files have the hashes in the text.
   ///
   /// - Parameter parameters: The image's settings, with the models that were found.
   /// - Returns: The settings.
-  /// - Throws: `ImageFileError.noAdapter` if something is missing or has a different hash; the engine's error for a
-  ///   file that is not usable.
+  /// - Throws: `ImageFileError.noAdapter` if a file is missing or has a different hash; the engine's error for a file that
+  ///   cannot be used.
   func placed(_ parameters: ImageSettings) throws -> ImageSettings {
     let settings = imageFile.settings
-    // Our own texts list every embedding, so embeddings that were added to the folders since must not be used.
+    // Texts of this program list every embedding, so embeddings that were added to the folders later must not be used.
     let isOurs = settings.program?.hasPrefix("sdbatch ") == true
     let prompts = parameters.prompt + (parameters.hires?.prompt ?? "")
     var parameters = parameters
@@ -28,7 +28,7 @@ struct AdapterSearch {
       placed.adapterFolders = []
       return placed
     }
-    // One folder may hide another's file of the same name.
+    // A file in one folder may hide a file with the same name in another folder.
     let orders = [folders] + folders.map { first in [first] + folders.filter { $0 != first } }
     var problems: [String] = []
     for order in orders {
@@ -71,6 +71,6 @@ struct AdapterSearch {
 }
 
 extension InfotextSettings.NamedAdapter {
-  /// Whether a prompt's name is the one of the text.
+  /// Whether a name in a prompt means the name in the text.
   fileprivate func names(_ name: String) -> Bool { self.name == name.filter { $0 != ":" && $0 != "," } }
 }

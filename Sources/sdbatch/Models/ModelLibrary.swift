@@ -6,16 +6,16 @@ import Text
 import Tokenization
 import Weights
 
-/// The model files in some folders and below, and what each of them is.
+/// The model files in some folders and all folders in them, and what each file is.
 struct ModelLibrary {
   /// One file, or one folder of diffusers.
   struct Entry {
     let path: String
-    /// The path without the folder that was searched.
+    /// The path relative to the folder that was searched.
     let name: String
     /// What it is; nil if it cannot be read.
     let report: ModelReport?
-    /// Why a run does not take it as it is, and what helps; empty if it does.
+    /// Why a run does not accept it in its present form, and what helps; empty if a run accepts it.
     let problems: [String]
     /// Its size on disk.
     let bytes: Int
@@ -24,10 +24,10 @@ struct ModelLibrary {
   /// The folders that were searched, with their entries by kind and name.
   let folders: [(path: String, entries: [Entry])]
 
-  /// Looks through folders; a file is listed once, under the first folder that has it.
+  /// Searches folders; a file is listed once, for the first folder that contains it.
   ///
   /// - Parameters:
-  ///   - folders: Absolute paths. Those that do not exist have no entries.
+  ///   - folders: Absolute paths. Folders that do not exist have no entries.
   ///   - environment: Says where the CLIP vocabulary may be.
   init(folders: [String], environment: [String: String]) {
     let vocabularies = VocabularyLocator(environment: environment)
@@ -41,14 +41,14 @@ struct ModelLibrary {
     }
   }
 
-  /// The checkpoints that a run takes.
+  /// The checkpoints that a run accepts.
   var checkpoints: [Entry] {
     folders.flatMap(\.entries).filter { $0.report?.kind == .checkpoint && $0.report?.refusal == nil }
   }
 
   // MARK: Text
 
-  /// A block for each folder, a line for each file, and below it what is missing.
+  /// A block for each folder, a line for each file, and after it what is missing.
   var text: String {
     var blocks: [String] = []
     for (folder, entries) in folders where !entries.isEmpty {
@@ -107,14 +107,14 @@ extension ModelLibrary.Entry {
   fileprivate var kind: String { report?.kind.rawValue ?? "unreadable" }
   fileprivate var family: String { report?.family ?? "" }
 
-  /// The type of most of its parameters.
+  /// The number type of most of its parameters.
   fileprivate var precision: String {
     var counts: [String: Int] = [:]
     for (type, count) in report?.parts.flatMap(\.elementTypes) ?? [] { counts[type.rawValue, default: 0] += count }
     return counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
   }
 
-  /// Checkpoints first, what is unknown last.
+  /// Checkpoints first, unknown files last.
   fileprivate var order: Int {
     report.flatMap { ModelReport.Kind.allCases.firstIndex(of: $0.kind) } ?? ModelReport.Kind.allCases.count
   }

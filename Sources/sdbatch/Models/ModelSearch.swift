@@ -5,15 +5,15 @@ import JSON
 import Recipes
 import Settings
 
-/// Finds the models that an image was made with, by the names and hashes in its text.
+/// Finds the models with which an image was made, by the names and hashes in its text.
 struct ModelSearch {
   private let imageFile: ImageFile
   private let locators: [ModelLocator]
   private let engine: Engine
   private let environment: PlanningEnvironment
 
-  /// Looks next to the image and in the current folder, in `models/` there, and in `$SDBATCH_MODELS`; first where the
-  /// image's run found them.
+  /// Looks next to the image and in the current folder, in `models/` in both, and in `$SDBATCH_MODELS`; first where the image's
+  /// run found the models.
   init(imageFile: ImageFile, environment: PlanningEnvironment, engine: Engine) {
     self.imageFile = imageFile
     self.engine = engine
@@ -22,19 +22,19 @@ struct ModelSearch {
     locators = [imageFile.path, current].map { ModelLocator(recipePath: $0, environment: environment) }
   }
 
-  /// A file that may be the one.
+  /// A file that may be the right one.
   private struct Candidate {
     var reference: ModelReference
-    /// Whether its name or path matches; others are only compared by hash.
+    /// Whether its name or path matches; other files are only compared by hash.
     var isExpected: Bool
   }
 
   /// The image's settings with the models that were found.
   ///
   /// - Parameters:
-  ///   - model: The checkpoint, where the user names it.
-  ///   - vae: The VAE, where the user names it.
-  /// - Returns: Settings whose models exist, are usable, and have the hashes of the text.
+  ///   - model: The checkpoint, if the user names it.
+  ///   - vae: The VAE, if the user names it.
+  /// - Returns: Settings whose models exist, can be used, and have the hashes in the text.
   /// - Throws: `ImageFileError.noModel` if there is none with the text's name and hash.
   func parameters(model: String?, vae: String?) throws -> ImageSettings {
     let settings = imageFile.settings
@@ -57,12 +57,12 @@ struct ModelSearch {
     for model in models {
       for vae in vaes {
         var parameters = settings.settings
-        // A text without a VAE is that of an image that the checkpoint's own decoded.
+        // An image whose text names no VAE was decoded with the checkpoint's own VAE.
         (parameters.model, parameters.vae) = (model.reference, vae?.reference ?? .ownVAE)
         parameters.textEncoders = []
         if parameters.traits.flow != nil { placeParts(&parameters, vae?.reference) }
         parameters.textEncoder = textEncoder?.reference
-        // LoRAs and embeddings are searched for once the model is known.
+        // LoRAs and embeddings are searched when the model is known.
         (parameters.prompt, parameters.negativePrompt) = ("", "")
         parameters.restoreFaces = false
         parameters.refiner = refiner?.reference
@@ -70,7 +70,7 @@ struct ModelSearch {
         parameters.hires?.upscaler = nil
         let isExpected = model.isExpected && vae?.isExpected ?? true
         if !isExpected, !isTrying {
-          // Files are hashed whole the first time, which may take a while.
+          // The first time, whole files are hashed, which may take some time.
           Console.error("note: no model with this name has the hash in the text; checking all others")
           isTrying = true
         }
@@ -94,7 +94,7 @@ struct ModelSearch {
           }
           if isExpected { found += others.map { "\($0.path ?? $0.name), whose hash is \($0.shortHash)" } }
         } catch {
-          // The one file that there is, is not usable.
+          // The only file cannot be used.
           if models.count == 1, vaes.count == 1, isExpected { throw error }
           if isExpected { found.append("\(error)") }
         }
@@ -108,7 +108,8 @@ struct ModelSearch {
       option: vaes.isEmpty ? "--vae" : "--model")
   }
 
-  /// Where to look for the networks in the prompts, and for those that restore faces: where the image's run found them, then where models are.
+  /// Where to look for the networks in the prompts and for those that restore faces: first where the image's run found them,
+  /// then in the folders of models.
   var adapterFolders: [String] {
     var folders: [String] = []
     if case .array(let models) = imageFile.manifest?["models"] {
@@ -123,7 +124,7 @@ struct ModelSearch {
     return Self.unique(folders + locators.flatMap(\.folders))
   }
 
-  /// The upscaler with its file, if it is a network that can be found: the one of the image's run, else the first of
+  /// The upscaler with its file, if it is a network that can be found: the one of the image's run, otherwise the first with
   /// this name. A text has no hash of it.
   private func placed(_ upscaler: UpscalerReference) -> UpscalerReference {
     guard upscaler.kind == .network else { return upscaler }
@@ -140,8 +141,8 @@ struct ModelSearch {
     return placed
   }
 
-  /// Completes a model whose parts are in files of their own: those that the text names, where they are found; the engine looks
-  /// for the others.
+  /// Completes a model whose parts are separate files: it uses the files that the text names if they are found; the engine
+  /// searches for the others.
   private func placeParts(_ parameters: inout ImageSettings, _ vae: ModelReference?) {
     parameters.vae = vae
     parameters.textEncoders = imageFile.settings.modules.compactMap { name in
@@ -151,18 +152,18 @@ struct ModelSearch {
       }
     }
     parameters.partFolders = Self.unique(locators.flatMap(\.folders))
-    // The text's schedule may be the sampler's default, and still not the family's.
+    // The text's schedule may be the default of the sampler but not of the model family.
     if parameters.scheduler == .automatic, let named = imageFile.settings.namedSchedule { parameters.scheduler = named }
   }
 
-  /// Where the image's run found a file.
+  /// The path at which the image's run found a file.
   private func manifestPath(_ name: String, family: String) -> String? {
     guard case .array(let models) = imageFile.manifest?["models"] else { return nil }
     let path = models.first { $0["family"]?.text == family && $0["name"]?.text == name }?["path"]?.text
     return path.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
   }
 
-  /// The reference with how its model is sampled.
+  /// The reference, with how its model is sampled.
   private func withFamily(_ reference: ModelReference) -> ModelReference {
     var reference = reference
     if let path = reference.path, let family = environment.family { reference.family = family(path) }
@@ -171,7 +172,7 @@ struct ModelSearch {
 
   // MARK: Candidates
 
-  /// Another checkpoint of the image: the one of its run, or the one with the name or the hash.
+  /// Another checkpoint of the image: the file that its run used, or a file with the name or the hash.
   private func checkpoint(_ wanted: InfotextSettings.NamedModel, called name: String, key: String) throws -> Candidate {
     let all = candidates(wanted)
     let found = all.first { candidate in
@@ -189,7 +190,7 @@ struct ModelSearch {
   }
 
   private func given(_ name: String, _ option: String) throws -> Candidate {
-    // The user's own paths are relative to the current folder.
+    // Paths from the user are relative to the current folder.
     if let path = locators.reversed().lazy.compactMap({ $0.path(of: name) }).first {
       return Candidate(reference: withFamily(ModelReference(name: name, path: path)), isExpected: true)
     }
@@ -198,7 +199,7 @@ struct ModelSearch {
       option: option, name: name, folders: Self.unique(locators.reversed().flatMap(\.folders)))
   }
 
-  /// The file of the image's run; then those with the name; then all checkpoints, since it may have been renamed.
+  /// The file of the image's run; then the files with the name; then all checkpoints, since the file may have been renamed.
   private func candidates(_ wanted: InfotextSettings.NamedModel) -> [Candidate] {
     var expected = manifestModels(wanted)
     if wanted.name == ModelReference.demo.name { expected.append(.demo) }
@@ -228,7 +229,7 @@ struct ModelSearch {
 
   // MARK: Hashes
 
-  /// Whether a model has the hash of the text; a text without one is content with the name.
+  /// Whether a model has the hash in the text; without a hash in the text, the name is enough.
   private func isSame(_ identity: ModelIdentity, _ wanted: InfotextSettings.NamedModel) -> Bool {
     guard let hash = wanted.hash else { return true }
     if identity.sha256.hasPrefix(hash) { return true }

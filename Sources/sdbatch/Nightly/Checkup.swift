@@ -10,9 +10,9 @@ import Tensors
 import Text
 import Tokenization
 
-/// What a run needs of this machine, looked at before the first night.
+/// Checks everything that a run needs from this machine, before the first night.
 struct Checkup {
-  /// What was found about one subject.
+  /// The result of one check.
   struct Finding {
     enum Level: String {
       case ok, warning, problem
@@ -35,7 +35,7 @@ struct Checkup {
 
   init(recipe: String?, times: Bool) { (self.recipe, self.times) = (recipe, times) }
 
-  /// Looks at everything, and reports each finding as it is made.
+  /// Checks everything, and reports each finding at once.
   ///
   /// - Parameter report: Receives the findings.
   func run(_ report: (Finding) -> Void) {
@@ -55,7 +55,7 @@ struct Checkup {
     if case .missing = DemoModel.locate(executable: path) {
       return Finding(
         name: "program", level: .warning,
-        text: "sdbatch \(SDBatch.version) in \(path); the demo model is not beside it")
+        text: "sdbatch \(SDBatch.version) in \(path); the demo model is not next to it")
     }
     return Finding(name: "program", level: .ok, text: "sdbatch \(SDBatch.version) in \(path)")
   }
@@ -118,7 +118,7 @@ struct Checkup {
     ]
   }
 
-  /// Whether a folder can be written, as a run writes: whole files with names of their own.
+  /// Whether a folder can be written as a run does it: complete files with their own names.
   private func disk(_ name: String, _ folder: String) -> Finding {
     let free = ResourceGate.Machine().free(folder)
     let space = free.map { "\(ByteText.text($0)) free" } ?? "free space unknown"
@@ -146,7 +146,7 @@ struct Checkup {
     let zone = fields.tm_zone.map { String(cString: $0) } ?? "an unknown zone"
     let text =
       "\(LocalDate(secondsSince1970: now)) \(Int(fields.tm_hour).padded(to: 2)):\(Int(fields.tm_min).padded(to: 2)) \(zone)"
-    // A machine without a battery for its clock begins in the past.
+    // A machine without a battery for its clock starts with a date in the past.
     return now < built
       ? Finding(name: "clock", level: .problem, text: "\(text), which is before this program was built")
       : Finding(name: "clock", level: .ok, text: text)
@@ -154,7 +154,7 @@ struct Checkup {
 
   // MARK: A step
 
-  /// Makes the first image of the recipe with two steps, so that `plan` knows how long images take.
+  /// Makes the first image of the recipe with two steps; then `plan` knows how long images take.
   private var timing: Finding {
     let folder = RunFolder(NSTemporaryDirectory() + "/sdbatch-doctor-\(getpid())")
     defer { try? FileManager.default.removeItem(atPath: folder.path) }
@@ -178,7 +178,7 @@ struct Checkup {
       return Finding(
         name: "timing", level: .ok,
         text:
-          "a step of \(recipe ?? "the demo model") at \(rows[1][size]) takes \(Pace.seconds(pace)); plan knows it now")
+          "a step of \(recipe ?? "the demo model") at \(rows[1][size]) takes \(Pace.seconds(pace)); plan now uses this")
     } catch {
       return Finding(name: "timing", level: .problem, text: ExitStatus.message(error))
     }
@@ -203,7 +203,7 @@ private struct FirstJobPlanner: RunPlanner {
   func plan(_ seeds: inout SeedDraws) throws -> PlannedRun { try target.plan(&seeds).firstJob(steps: 2) }
 }
 
-/// Notes why a job failed.
+/// Keeps the reason why a job failed.
 private final class FailureNote: RunObserver {
   private let report: (String) -> Void
 

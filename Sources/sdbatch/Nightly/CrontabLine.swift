@@ -2,20 +2,20 @@ import Foundation
 import Runs
 import Text
 
-/// A task as a line of the user's crontab, below a line that says whose it is.
+/// A task as a line of the user's crontab, after a line that says which program wrote it.
 struct CrontabLine {
   let task: NightlyTask
 
   private static let mark = "# sdbatch nightly "
 
-  /// The line above, by which the task is found again.
+  /// The line before it, by which the task is found again.
   private var heading: String { "\(Self.mark)\(task.name): installed by sdbatch install-nightly, --remove removes it" }
 
   /// The line.
   var text: String {
     let words = ([task.program, task.recipe] + task.arguments).map(Self.quoted).joined(separator: " ")
     let command = "cd \(Self.quoted(task.folder)) && \(words)"
-    // Cron makes a line feed of a percent sign.
+    // Cron turns a percent sign into a line feed.
     return "\(task.time.minute) \(task.time.hour) * * *  " + command.replacingOccurrences(of: "%", with: "\\%")
   }
 
@@ -28,7 +28,7 @@ struct CrontabLine {
 
   /// Adds or replaces the line.
   ///
-  /// - Returns: What is in the crontab now: the two lines.
+  /// - Returns: The two lines that are in the crontab now.
   /// - Throws: `NightlyTaskError`.
   func install() throws -> String {
     let lines = "\(heading)\n\(text)\n"
@@ -44,7 +44,7 @@ struct CrontabLine {
   /// Removes the line of a task.
   ///
   /// - Parameter name: The task.
-  /// - Returns: Whether there was one.
+  /// - Returns: Whether there was such a line.
   /// - Throws: `NightlyTaskError`.
   static func remove(_ name: String) throws -> Bool {
     let table = try read()
@@ -59,7 +59,7 @@ struct CrontabLine {
       throw NightlyTaskError("there is no crontab here: install cron, or use --systemd")
     }
     if answer.status == 0 { return answer.output }
-    // A user without a crontab has an empty one.
+    // For a user without a crontab, it is empty.
     if answer.errors.contains("no crontab for") { return "" }
     throw NightlyTaskError("crontab -l: \(answer.reason)")
   }
@@ -76,7 +76,7 @@ struct CrontabLine {
 }
 
 extension String {
-  /// A crontab without the two lines of a task.
+  /// The crontab without the two lines of a task.
   fileprivate func without(_ name: String) -> String {
     var kept: [Substring] = []
     var isNext = false

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A program of the system, run to its end.
+/// Runs a program of the system until it ends.
 enum ExternalTool {
-  /// What a program said, and how it ended.
+  /// What a program printed, and how it ended.
   struct Answer {
     var status: Int32
     var output: String
@@ -18,13 +18,13 @@ enum ExternalTool {
   /// Runs a program.
   ///
   /// - Parameters:
-  ///   - words: Its name, which is looked for in `PATH`, and its arguments.
-  ///   - input: What it reads.
-  ///   - more: Variables that its environment has besides those of this process.
+  ///   - words: Its name, which is searched in `PATH`, and its arguments.
+  ///   - input: Its standard input.
+  ///   - more: Environment variables in addition to those of this process.
   /// - Returns: Its answer; nil if there is no such program.
   static func run(_ words: [String], input: String? = nil, adding more: [String: String] = [:]) -> Answer? {
     guard let path = path(of: words[0]) else { return nil }
-    // Files, since a pipe that nobody reads fills up.
+    // Files, since a pipe becomes full if no process reads it.
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sdbatch-\(UUID().uuidString)")
     guard (try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)) != nil else {
       return nil
@@ -49,7 +49,7 @@ enum ExternalTool {
     return Answer(status: process.terminationStatus, output: text(output), errors: text(errors))
   }
 
-  /// Where a program is, by `PATH`; nil if it is nowhere.
+  /// The path of a program in `PATH`; nil if it is not there.
   static func path(of name: String) -> String? {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
     return folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }

@@ -1,7 +1,7 @@
 import Foundation
 import Runs
 
-/// What is to be started every night.
+/// A run that starts every night.
 struct NightlyTask {
   /// Distinguishes it from other tasks of this user: `[a-z0-9-]`.
   let name: String
@@ -9,17 +9,17 @@ struct NightlyTask {
   let program: String
   /// The recipe; absolute.
   let recipe: String
-  /// The folder that relative outputs are in.
+  /// The folder that relative output paths refer to.
   let folder: String
   /// Options of the run.
   let arguments: [String]
-  /// When.
+  /// The time of day at which it starts.
   let time: TimeOfDay
 
   /// The command line.
   var words: [String] { [program, recipe] + arguments }
 
-  /// A name made from that of a recipe's file.
+  /// A name that is derived from the name of a recipe's file.
   static func name(of recipe: String) -> String {
     let stem = ((recipe as NSString).lastPathComponent as NSString).deletingPathExtension.lowercased()
     let name = stem.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }

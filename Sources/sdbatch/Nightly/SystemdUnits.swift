@@ -63,7 +63,7 @@ struct SystemdUnits {
 
         [Timer]
         OnCalendar=*-*-* \(clock)
-        # If the machine was off at that time, run as soon as it is on again.
+        # If the machine was off at this time, run as soon as it is on again.
         Persistent=true
 
         [Install]
@@ -74,7 +74,7 @@ struct SystemdUnits {
     ]
   }
 
-  /// A word of a command line. Systemd expands percent and dollar signs.
+  /// A word of a command line. In systemd's files, percent and dollar signs have to be escaped.
   private static func quoted(_ word: String) -> String {
     let escaped = percented(word).replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(
       of: "\"", with: "\\\""
@@ -90,8 +90,8 @@ struct SystemdUnits {
   /// Writes, verifies and enables the units.
   ///
   /// - Parameter task: The task.
-  /// - Returns: What was done, and what is left to do, a line each.
-  /// - Throws: `NightlyTaskError` if systemd refuses them, or if a file of that name is not ours; `RunError`.
+  /// - Returns: What was done, and what is left to do; one line each.
+  /// - Throws: `NightlyTaskError` if systemd refuses them, or if another program wrote a file with this name; `RunError`.
   func install(_ task: NightlyTask) throws -> [String] {
     let files = files(task)
     for file in files where access(file.path, F_OK) == 0 && !Self.isOurs(file.path) {
@@ -100,7 +100,7 @@ struct SystemdUnits {
     try Disk().makeFolder(Self.folder)
     for file in files { try AtomicFile.write(Array(file.text.utf8), to: file.path, on: Disk()) }
     var lines: [String] = []
-    // Without a session there is no such folder, and systemd-analyze wants one.
+    // Without a session, this folder does not exist, but systemd-analyze needs one.
     let hasSession = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"] != nil
     let more = hasSession ? [:] : ["XDG_RUNTIME_DIR": NSTemporaryDirectory()]
     if let answer = ExternalTool.run(["systemd-analyze", "--user", "verify"] + files.map(\.path), adding: more) {
@@ -112,7 +112,7 @@ struct SystemdUnits {
     }
     guard Self.isRunning else {
       lines.append(
-        "not enabled, since the user's systemd does not answer here: systemctl --user enable --now \(unit).timer")
+        "not enabled, since the user's systemd is not running here: systemctl --user enable --now \(unit).timer")
       return lines
     }
     for words in [["daemon-reload"], ["enable", "--now", "\(unit).timer"]] {
@@ -129,7 +129,7 @@ struct SystemdUnits {
 
   /// Disables and removes the units.
   ///
-  /// - Returns: Whether there were any.
+  /// - Returns: Whether there were any units.
   func remove() throws -> Bool {
     let all: [String] = [timer, service]
     let files = all.filter { access($0, F_OK) == 0 }

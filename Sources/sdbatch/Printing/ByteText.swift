@@ -1,4 +1,4 @@
-/// Sizes of files and memory for people.
+/// Sizes of files and memory, as text for people.
 enum ByteText {
   /// "850 KiB", "12 MiB", "4.5 GiB", rounded up.
   static func text(_ bytes: some BinaryInteger) -> String {

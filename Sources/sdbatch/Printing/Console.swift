@@ -3,10 +3,10 @@ import Logging
 import Synchronization
 import Text
 
-/// The two streams of the terminal.
+/// Standard output and standard error.
 ///
-/// Everything that is printed passes here, and here texts from files lose their power: control characters and marks of
-/// direction are escaped, and a line feed never begins a line that a reader could take for one of the program's own.
+/// All output goes through this type, which makes texts from files harmless: it escapes control characters and characters that
+/// change the direction of text. A line feed in a text never begins a line that looks like a message of the program.
 ///
 /// A closed terminal or pipe must not end a run, so errors are not thrown. If standard output cannot be written for another
 /// reason, `finish` reports it.
@@ -16,22 +16,22 @@ enum Console {
   /// Prints one line.
   static func output(_ line: String) { write(line.printableLine + "\n", to: STDOUT_FILENO) }
 
-  /// Prints a text of several lines as they are.
+  /// Prints a text with several lines.
   static func output(text: String) { write(text.printable + "\n", to: STDOUT_FILENO) }
 
   /// Prints a JSON text; it may have several lines.
   static func output(json text: String) { write(text.printableJSON + "\n", to: STDOUT_FILENO) }
 
-  /// Shows a text that the next one overwrites; empty to clear it.
+  /// Shows a text that the next one replaces; empty to remove it.
   static func live(_ text: String) {
-    // Back to the first column, the text, and erase the rest of the line.
+    // Go back to the first column, write the text, and erase the rest of the line.
     write("\r\(text.printableLine)\u{1B}[K", to: STDOUT_FILENO)
   }
 
-  /// Prints a line in place of the live text, which the next one continues.
+  /// Replaces the live text by a line that stays; later live text appears after it.
   static func interject(_ line: String) { write("\r\u{1B}[K\(line.printableLine)\n", to: STDOUT_FILENO) }
 
-  /// Prints a line that ends in a file's path, which a terminal can open when it is clicked (OSC 8).
+  /// Prints a line that ends with a file's path; a terminal can open the file when the path is clicked (OSC 8).
   static func output(_ line: String, link path: String) {
     var allowed = CharacterSet.urlPathAllowed
     allowed.remove(charactersIn: ";")
@@ -46,19 +46,19 @@ enum Console {
   /// Replaces everything on the terminal.
   static func screen(_ text: String) { write("\u{1B}[H\u{1B}[2J\(text.printable)\n", to: STDOUT_FILENO) }
 
-  /// Prints a message to standard error. Its other lines are indented.
+  /// Prints a message to standard error. Lines after the first are indented.
   static func error(_ text: String) {
     let lines = text.withoutAddressSecrets.printable.split(separator: "\n", omittingEmptySubsequences: false)
     let indented = lines.dropFirst().map { "\n" + ($0.isEmpty || $0.hasPrefix("  ") ? "" : "  ") + $0 }
     write("sdbatch: " + lines[0] + indented.joined() + "\n", to: STDERR_FILENO)
   }
 
-  /// Prints lines that begin with `file:line:column`, as editors expect it.
+  /// Prints lines that begin with `file:line:column`, as editors expect.
   static func diagnostics(_ text: String) {
     write(text.withoutAddressSecrets.printable + "\n", to: STDERR_FILENO)
   }
 
-  /// Ends the program with a code; with another, and a message, if what it printed did not reach standard output.
+  /// Ends the program with a code; with another code and a message if standard output could not be written.
   static func finish(_ status: ExitStatus) -> Never { finish(code: status.rawValue) }
 
   /// Ends the program with any code.
@@ -71,7 +71,8 @@ enum Console {
     exit(isResult && !isLog.withLock { $0 } ? ExitStatus.notWritten.rawValue : code)
   }
 
-  /// What is printed is only the log of work whose results are elsewhere: losing it is reported, and changes no exit code.
+  /// Says that standard output is only a log of work whose results are elsewhere: then a loss is reported, but changes no exit
+  /// code.
   static func treatOutputAsLog() { isLog.withLock { $0 = true } }
 
   private static let isLog = Mutex(false)
@@ -79,15 +80,15 @@ enum Console {
   /// Why standard output could not be written.
   private static let outputError = Mutex<Int32?>(nil)
 
-  /// How many characters fit into a line of the terminal; nil if unknown.
+  /// How many characters fit on a line of the terminal; nil if unknown.
   static var columns: Int? {
     var size = winsize()
     guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
     return Int(size.ws_col)
   }
 
-  /// Opens standard streams that the parent closed. Otherwise the next file opened would get their number, and messages would
-  /// be written into it.
+  /// Opens standard streams that the parent process closed. Otherwise, the next file that is opened would get their number, and
+  /// messages would be written into it.
   static func openClosedStreams() {
     var descriptor = open("/dev/null", O_RDWR)
     while (STDIN_FILENO...STDERR_FILENO).contains(descriptor) { descriptor = open("/dev/null", O_RDWR) }
@@ -102,7 +103,7 @@ enum Console {
         let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
         if count < 0, errno == EINTR { continue }
         guard count > 0 else {
-          // The reader of a pipe has seen enough, or the terminal is gone.
+          // The reader of the pipe has ended, or the terminal was closed.
           let isClosed = errno == EPIPE || (errno == EIO && isTerminal)
           let code = count == 0 ? ENOSPC : errno
           if descriptor == STDOUT_FILENO, !isClosed { outputError.withLock { $0 = $0 ?? code } }
@@ -113,7 +114,7 @@ enum Console {
     }
   }
 
-  /// A logger whose lines suit a cron mail: the time, then the message; warnings and worse go to standard error.
+  /// A logger whose lines are suitable for cron mail: the time, then the message; warnings and errors go to standard error.
   static let logger: Logger = {
     var logger = Logger(label: "sdbatch") { _ in LineLogHandler() }
     logger.logLevel = .info

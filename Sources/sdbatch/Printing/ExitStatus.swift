@@ -10,7 +10,7 @@ import Tokenization
 import TensorFiles
 import Weights
 
-/// The exit codes, which the README explains to users.
+/// The exit codes, which the manual explains to users.
 enum ExitStatus: Int32, Error {
   case done = 0
   case internalError = 1
@@ -43,7 +43,7 @@ enum ExitStatus: Int32, Error {
     case is ValidationError, is CleanExit, is ExitCode:
       return nil
     default:
-      // ArgumentParser's own errors are not public, but it knows their exit code.
+      // ArgumentParser's own errors are not public, but it knows their exit codes.
       guard SDBatch.exitCode(for: error) == .failure else { return nil }
       self = .internalError
     }
@@ -52,12 +52,12 @@ enum ExitStatus: Int32, Error {
   /// Whether work is left because the program was asked to stop.
   var isStop: Bool { self == .stopped || self == .interrupted }
 
-  /// How a run ended.
+  /// The exit code for the end of a run.
   init(_ outcome: RunOutcome) {
     self = outcome.stop.map { ExitStatus($0) } ?? (outcome.counts.failed > 0 ? .someJobsFailed : .done)
   }
 
-  /// Why a run ended with work left.
+  /// The exit code for a run that stopped with work left.
   init(_ reason: StopReason) {
     switch reason {
     case .signal(SIGINT): self = .interrupted
@@ -74,7 +74,7 @@ enum ExitStatus: Int32, Error {
   }
 }
 
-// All jobs would fail because of the model, its vocabulary or this machine, unless the settings of one job are the cause.
+// All jobs would fail because of the model, its vocabulary or this machine, unless only the settings of one job are the cause.
 extension WeightError: InputFailure {}
 extension TensorFileError: InputFailure {}
 extension TensorError: InputFailure {}
@@ -86,20 +86,20 @@ extension MissingParts: InputFailure {}
 extension SheetError: InputFailure {}
 
 extension FaceFilesMissing: InputFailure {
-  /// Looking for files takes no time, so all that are missing are reported at once.
+  /// Searching for files is fast, so all missing files are reported at once.
   public var isReportedWithOthers: Bool { true }
 }
 
 extension PromptError: InputFailure {
-  /// Other prompts may be fine.
+  /// Other prompts may be correct.
   public var isOfOneJob: Bool { true }
 }
 
 extension EngineError: InputFailure {
-  /// Looking for a LoRA takes no time, so all that are missing are reported at once.
+  /// Searching for a LoRA is fast, so all missing files are reported at once.
   public var isReportedWithOthers: Bool { isMissingAdapter }
 
-  /// Settings concern one job, models all.
+  /// Settings concern one job; models concern all jobs.
   public var isOfOneJob: Bool {
     switch self {
     case .demoModelMissing, .cacheLimit, .vocabularyTooLarge, .vocabulariesDiffer, .noVAE, .companionVAE,
@@ -116,7 +116,7 @@ extension EngineError: InputFailure {
 }
 
 extension ExitStatus: Comparable {
-  /// From the best to the worst; a stop counts most, since it ended what came after it too.
+  /// From the best to the worst; a stop counts most, since it also ended the work that follows.
   private static let order: [ExitStatus] = [
     .done, .someJobsFailed, .folderInUse, .unusableInput, .notWritten, .internalError, .stopped, .interrupted,
   ]

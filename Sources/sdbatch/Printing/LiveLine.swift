@@ -2,21 +2,22 @@ import Foundation
 
 /// The line that shows the progress of a run on a terminal: `[5/12] ######------ 48%  step 9/20  1.25 s/step  ETA 3m12s`.
 struct LiveLine {
-  /// Which image of how many.
+  /// The number of the image, and how many there are.
   var count: String
   /// How much of the run is done, from 0 to 1.
   var fraction: Double
-  /// What is being done.
+  /// The present work.
   var stage: String
   /// The time of a step; nil before the first.
   var pace: String?
   /// The time left; nil if it is unknown.
   var left: String?
 
-  /// The line for a width. What matters least goes first: the bar, the pace, the stage. The time left goes last.
+  /// The line for a width. If space is short, the least important parts are left out first: the bar, the pace, the stage, and
+  /// at last the time left.
   ///
-  /// - Parameter columns: The most characters.
-  /// - Returns: The line; a line that wraps could not be overwritten.
+  /// - Parameter columns: The maximum number of characters.
+  /// - Returns: The line; a longer line would wrap, and could not be replaced.
   func text(columns: Int) -> String {
     let bar = "\(Self.bar(fraction, columns >= 100 ? 20 : 10)) \(Int(fraction * 100))%"
     let forms: [[String?]] = [
@@ -36,7 +37,7 @@ struct LiveLine {
     return String(repeating: done, count: full) + String(repeating: open, count: width - full)
   }
 
-  /// Whether the terminal shows more than ASCII, by the variables of the locale.
+  /// Whether the terminal shows more than ASCII, according to the locale variables.
   private static let isUnicode: Bool = {
     let variables = ProcessInfo.processInfo.environment
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { variables[$0] }.first { !$0.isEmpty } ?? ""

@@ -9,7 +9,7 @@ import Weights
 /// What `sdbatch inspect` reports about a model file or folder.
 struct ModelInspection {
   private let report: ModelReport
-  /// Nil for a folder that cannot be opened.
+  /// The digest; nil for a folder that cannot be opened.
   private let sha256: String?
   /// The webui's hash before 2023; nil for folders.
   private let oldHash: String?
@@ -18,7 +18,7 @@ struct ModelInspection {
   /// What the webui writes into `TI hashes`; nil for files that are not textual inversions.
   private var embeddingHash: String? { report.kind == .embedding ? sha256.map { String($0.prefix(12)) } : nil }
 
-  /// Looks at a file or folder; hashes are remembered in the cache of the user with these environment variables.
+  /// Reads a file or folder; hashes are stored in the cache of the user with these environment variables.
   ///
   /// Throws `WeightError` or `TensorFileError` for a file that is damaged or refused.
   init(path: String, environment: [String: String]) throws {
@@ -35,7 +35,7 @@ struct ModelInspection {
     loraHash = report.kind == .lora ? try cache.adapterHash(ofFileAt: path, metadata: report.metadata) : nil
   }
 
-  /// The webui's hash before 2023: of 64 KB in the file.
+  /// The hash that the webui used before 2023: it covers 64 KB of the file.
   static func oldHash(_ path: String) -> String? {
     guard let file = FileHandle(forReadingAtPath: path), (try? file.seek(toOffset: 0x100000)) != nil else { return nil }
     let bytes = (try? file.read(upToCount: 0x10000)) ?? Data()
@@ -44,7 +44,7 @@ struct ModelInspection {
 
   private var modelHash: String? { sha256.map { String($0.prefix(10)) } }
 
-  /// Whether a run would accept it, according to the list of its tensors.
+  /// Whether a run would accept it, according to its list of tensors.
   private var isUsable: Bool { report.kind != .other && report.refusal == nil && report.audit.isClean }
 
   // MARK: Text
@@ -101,8 +101,8 @@ struct ModelInspection {
   private static func text(_ encoder: ModelReport.Encoder) -> String {
     switch encoder {
     case .complete: "complete"
-    case .none: "none: second passes with an upscaler of images need that of another VAE"
-    case .unusable: "unusable: second passes with an upscaler of images need that of another VAE"
+    case .none: "none: second passes with an image upscaler need the encoder of another VAE"
+    case .unusable: "unusable: second passes with an image upscaler need the encoder of another VAE"
     }
   }
 

@@ -2,26 +2,26 @@ import Runs
 import Settings
 import Text
 
-/// The speed of a run and the time left: seconds per sampling step, decoding and all else included.
+/// The speed of a run and the time left: seconds per sampling step, including decoding and everything else.
 struct Pace {
   private var stepsDone = 0
   private var stepsLeft = 0
   private var stepsOfImage = 0
-  /// Of images that exist already.
+  /// The steps of images that exist already.
   private var stepsFound = 0
   private var started: ContinuousClock.Instant?
 
-  /// Seconds that a step takes on average; nil before the first.
+  /// The average time of a step in seconds; nil before the first step.
   var secondsPerStep: Double? {
     guard let started, stepsDone > 0 else { return nil }
     let elapsed = (ContinuousClock.now - started).components
     return (Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18) / Double(stepsDone)
   }
 
-  /// Seconds until all is done, at this pace.
+  /// Seconds until all images are made, at this speed.
   var secondsLeft: Double? { secondsPerStep.map { $0 * Double(stepsLeft) } }
 
-  /// How much of the whole run is done, earlier runs included: from 0 to 1.
+  /// How much of the whole run is done, including earlier runs, from 0 to 1.
   var fraction: Double {
     let done = Double(stepsFound + stepsDone)
     return done + Double(stepsLeft) > 0 ? min(1, done / (done + Double(max(0, stepsLeft)))) : 0
@@ -41,12 +41,12 @@ struct Pace {
     case .imageFound(let job, _):
       stepsFound += job.settings.allSteps
     case .resumed(_, let step):
-      // An earlier run took these steps, so they cost this one no time.
+      // An earlier run took these steps, so they cost no time in this run.
       stepsLeft -= step
       stepsFound += step
       stepsOfImage = step
     case .shared(_, let step):
-      // The steps to make do not count these.
+      // The number of steps to make does not include these.
       stepsOfImage = step
     case .imageDone:
       stepsOfImage = 0

@@ -5,38 +5,39 @@ import Recipes
 import Runs
 import Settings
 
-/// What is left of a plan, and how much time, memory and disk it takes, estimated from earlier runs on this machine.
+/// The work that is left in a plan, and the time, memory and disk space that it needs, estimated from earlier runs on this
+/// machine.
 struct PlanEstimate {
-  /// How many images are still to make; equal cells share one if the model could be looked at.
+  /// How many images are still to be made; equal cells share an image if the model could be read.
   private(set) var imagesToMake = 0
   private(set) var stepsToMake = 0
-  /// How many steps more they would take if each were made alone.
+  /// How many more steps they would take if each image were made alone.
   private(set) var stepsShared = 0
-  /// How many are in other run folders, and will be taken from there.
+  /// How many images are in other run folders, and will be taken from there.
   private(set) var imagesElsewhere = 0
-  /// How many exist.
+  /// How many images exist.
   private(set) var imagesDone = 0
-  /// For the images whose kind was made on this machine before.
+  /// The time for images whose kind was made on this machine before.
   private(set) var seconds = 0.0
-  /// Images to make whose kind was never made on this machine.
+  /// How many images to make are of a kind that was never made on this machine.
   private(set) var unmeasured = 0
-  /// In bytes, of the kind that needs most; nil if none was made on this machine before.
+  /// In bytes, for the kind that needs most; nil if no such image was made on this machine before.
   private(set) var memory: Int64?
-  /// In bytes; an upper bound for files of a kind that was never made.
+  /// In bytes; an upper limit for files of a kind that was never made.
   private(set) var disk: Int64 = 0
-  /// Why a model could not be looked at.
+  /// Why models could not be read.
   private(set) var problems: [String] = []
 
-  /// How much the plan's own files take for each job: its lines in plan, journal, manifest and trace.
+  /// The disk space for each job in the plan's own files: its lines in plan, journal, manifest and trace.
   private static let bytesPerJob: Int64 = 6 << 10
 
   /// Looks at each job of a plan.
   ///
   /// - Parameters:
   ///   - plan: The plan.
-  ///   - list: Its jobs with their identities, or why a run would end.
+  ///   - list: Its jobs with their identities, or why a run would stop.
   ///   - folder: The run folder.
-  ///   - engine: Reports what jobs are made from.
+  ///   - engine: Reports the ingredients of jobs.
   /// - Throws: `RunError` if the folder's journal cannot be read.
   init(
     _ plan: PlannedRun, _ list: Result<JobList, any Error>, in folder: RunFolder, _ engine: Engine
@@ -132,7 +133,7 @@ struct PlanEstimate {
     } else {
       unmeasured += 1
     }
-    // The bound is noise, which does not compress: its rows with a filter byte each, and the texts.
+    // The upper limit is noise, which cannot be compressed: its rows with a filter byte each, and the texts.
     disk += Int64(cost?.fileBytes ?? (settings.finalWidth * 3 + 1) * settings.finalHeight * 101 / 100 + 2048)
   }
 
@@ -140,7 +141,7 @@ struct PlanEstimate {
 
   /// The lines of `plan`.
   var lines: [String] {
-    let shared = stepsShared > 0 ? " (\(stepsShared) more in common with other images)" : ""
+    let shared = stepsShared > 0 ? " (\(stepsShared) more shared with other images)" : ""
     var elsewhere = ""
     if imagesElsewhere > 0 {
       elsewhere = "; \(imagesElsewhere) \(imagesElsewhere == 1 ? "is in another folder" : "are in other folders")"
@@ -177,13 +178,13 @@ struct PlanEstimate {
   }
 }
 
-/// The jobs of a plan that are still to do, with what they are made from.
+/// The jobs of a plan that are still to be done, with their ingredients.
 private struct WorkToMake {
   private var indices: [Int] = []
-  /// What jobs are made from, each once.
+  /// The ingredients of jobs, each once.
   private var found: [JobIngredients] = []
   private var numbers: [JobIngredients: Int32] = [:]
-  /// By job, its index in `found`.
+  /// For each job, the index of its ingredients in `found`.
   private var groups: [Int32] = []
 
   mutating func add(_ index: Int, _ ingredients: JobIngredients) {
@@ -197,7 +198,7 @@ private struct WorkToMake {
     indices.append(index)
   }
 
-  /// By job, how many of its steps are already made when it begins.
+  /// For each job, how many of its steps exist already when it begins.
   func starts(of jobs: some Sequence<Job>, _ engine: Engine) -> [Int: ImagePosition] {
     SharedWork(
       jobs, indices, batch: { _ in 0 }, ingredients: { found[Int(groups[$0])] }, changes: { engine.changes(in: $0) }

@@ -19,9 +19,9 @@ struct PlanView {
   /// Whether to print an object.
   var isJSON = false
 
-  /// Prints it.
+  /// Prints the view.
   ///
-  /// - Throws: What a run would end with.
+  /// - Throws: The error with which a run would end.
   func show() throws {
     let targets = try options.targets()
     if targets.count == 1 { return try show(options.target(targets)) }
@@ -56,7 +56,7 @@ struct PlanView {
     if case .success(let jobs) = list { plan = plan.with(jobs) }
     if freezes { try plan.freeze(seeds, in: folder, list.get(), engine.description) }
     let estimate = try PlanEstimate(plan, list, in: folder, engine)
-    // A key with an index in brackets is a value of an axis, which the cells show.
+    // A key with an index in brackets is a value of an axis; the cells show those.
     let hasExamples = seeds.seeds.keys.contains { $0.contains("[") && stored.seeds[$0] == nil }
     if isJSON {
       Console.output(json: value(plan, folder, estimate, hasExamples: hasExamples && !freezes).jsonText)
@@ -75,7 +75,7 @@ struct PlanView {
     if hasExamples, !freezes {
       Console.output("Seeds of -1 are drawn when the first run starts; those shown are examples.")
     }
-    // What a run would end with.
+    // The error with which a run would end.
     if !estimate.problems.isEmpty { throw ExitStatus.unusableInput }
   }
 

@@ -2,7 +2,7 @@ import JSON
 import Tensors
 import Text
 
-/// What the profiler counted, as the lines of `profile.tsv`: what took longest first.
+/// The profiler's results as the lines of `profile.tsv`, slowest first.
 struct ProfileTable {
   /// Names of the columns.
   static let columns = ["stage", "layer", "kind", "shape", "calls", "seconds", "share", "gflops_per_second"]
@@ -10,7 +10,7 @@ struct ProfileTable {
   /// The names, then the lines.
   let rows: [[String]]
 
-  /// The table of all that was counted; what no layer took is a line for each stage.
+  /// The table of everything that was measured; time outside of layers is one line for each stage.
   init(_ profiler: Profiler) {
     let total = profiler.stageSeconds.reduce(0) { $0 + $1.seconds }
     func line(

@@ -92,7 +92,7 @@ final class ProgressPrinter {
 
   // MARK: Texts
 
-  /// The image's number among all of the run, such as "[5/12]".
+  /// The image's number among all images of the run, such as "[5/12]".
   private func count(_ running: RunningJob) -> String { "[\(found + running.number)/\(found + running.count)]" }
 
   static func stage(_ progress: GenerationProgress) -> String {
@@ -108,7 +108,7 @@ final class ProgressPrinter {
     }
   }
 
-  /// What goes to standard error in every style.
+  /// A warning, which goes to standard error in every style.
   private static func warning(_ event: RunEvent) -> String? {
     switch event {
     case .checkpointIgnored(let running, let reason):
@@ -126,12 +126,12 @@ final class ProgressPrinter {
     }
   }
 
-  /// What is worth a line that stays.
+  /// The text of an event that gets its own line.
   private func text(_ event: RunEvent) -> String? {
     switch event {
     case .started(let start):
       let counts = start.counts
-      let shared = start.stepsShared > 0 ? ", \(start.stepsShared) more in common with other images" : ""
+      let shared = start.stepsShared > 0 ? ", \(start.stepsShared) more shared with other images" : ""
       let reused = start.imagesReused > 0 ? " (\(start.imagesReused) taken from other folders)" : ""
       let converted = start.imagesConverted > 0 ? " (\(start.imagesConverted) converted from another format)" : ""
       let work =
@@ -151,7 +151,7 @@ final class ProgressPrinter {
     }
   }
 
-  /// How a run ended, in a line of its own.
+  /// How a run ended, in one line.
   static func summary(_ outcome: RunOutcome) -> String {
     "\(outcome.folder): \(ProgressPrinter(style: .quiet).text(outcome))"
   }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// The end of a process whose other threads may still be at work.
+/// The end of a process whose other threads may still be running.
 ///
-/// A connection that nobody waits for any more is served by threads of the system's libraries. What these libraries tidy up
-/// at the end of a process would be taken from under them, and the process would end by a fault.
+/// Threads of the system's libraries serve connections that nobody waits for any more. At the end of a process, these libraries
+/// release memory that the threads still use, and the process would crash.
 enum QuickExit {
-  /// Has the process end, when it does, without what libraries have asked to be done then; output is still written out.
+  /// Makes the process end without the libraries' exit handlers; output is still written.
   static func arrange() { _ = registration }
 
   /// Handlers run in reverse order of registration.

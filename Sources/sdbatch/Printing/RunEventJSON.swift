@@ -2,7 +2,7 @@ import JSON
 import Runs
 import Settings
 
-/// What `--json` prints: one object per line, distinguished by `event`.
+/// What `--json` prints: one object per line; `event` says which kind it is.
 enum RunEventJSON {
   /// The object of an event; nil for one that is not printed.
   static func value(_ event: RunEvent, pace: Pace) -> JSONValue? {

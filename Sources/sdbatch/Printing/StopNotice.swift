@@ -3,7 +3,7 @@ import Runs
 import Settings
 import Synchronization
 
-/// Tells whoever stops a run, at once, that it was heard.
+/// Tells a user who stops a run, at once, that the signal has arrived.
 enum StopNotice {
   /// What the run is doing.
   private static let stage = Mutex("")

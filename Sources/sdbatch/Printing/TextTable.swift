@@ -5,7 +5,7 @@ enum TextTable {
   /// - Parameters:
   ///   - head: The names of the columns.
   ///   - rows: The cells.
-  ///   - left: The columns that are aligned to the left; the others, of numbers, are to the right.
+  ///   - left: The columns that are aligned to the left; the others contain numbers and are aligned to the right.
   /// - Returns: Lines.
   static func lines(_ head: [String], _ rows: [[String]], left: Set<Int> = [0]) -> [String] {
     let all = [head] + rows

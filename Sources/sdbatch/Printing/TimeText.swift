@@ -3,12 +3,12 @@ import Text
 
 /// Times for people at a terminal: local and short.
 enum TimeText {
-  /// "20:37" today, "28 Nov 20:37" this year, "2025-11-28 20:37" before.
+  /// "20:37" today, "28 Nov 20:37" this year, "2025-11-28 20:37" for earlier years.
   ///
   /// - Parameters:
-  ///   - iso: ISO 8601 in UTC; another text is returned as it is.
-  ///   - now: The time.
-  /// - Returns: The time in the zone of this process.
+  ///   - iso: ISO 8601 in UTC; any other text is returned unchanged.
+  ///   - now: The present time.
+  /// - Returns: The time in the local time zone.
   static func local(_ iso: String, now: Timestamp = .now()) -> String {
     guard let time = Timestamp(iso) else { return iso }
     let (fields, today) = (Self.fields(time), Self.fields(now))

@@ -3,10 +3,10 @@ import Foundation
 import JSON
 import Synchronization
 
-/// Prints whether webhooks were reached, without the secrets in their addresses.
+/// Prints whether announcements reached their webhooks, without the secrets in the addresses.
 final class WebhookPrinter: Sendable {
   private let style: ProgressPrinter.Style
-  /// The warnings so far: a receiver that is unreachable all night is reported once.
+  /// The warnings so far: if a webhook cannot be reached all night, that is reported once.
   private let warnings = Mutex<Set<String>>([])
 
   init(style: ProgressPrinter.Style) {

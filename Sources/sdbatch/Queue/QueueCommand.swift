@@ -10,8 +10,8 @@ struct QueueCommand: ParsableCommand {
     commandName: "queue",
     abstract: "A queue of recipes, usable from several shells.",
     discussion: """
-      The queue is in $XDG_STATE_HOME/sdbatch/queue (~/.local/state by default). "sdbatch queue run" runs it; what that process leaves \
-      when it is stopped or killed, the next one continues.
+      The queue is in $XDG_STATE_HOME/sdbatch/queue (~/.local/state by default). "sdbatch queue run" runs it; if that process is \
+      stopped or killed, the next one continues its work.
       """,
     subcommands: [
       QueueAddCommand.self, QueueListCommand.self, QueueMoveCommand.self, QueuePauseCommand.self,
@@ -29,14 +29,14 @@ struct QueueAddCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add", abstract: "Add recipes, requests, folders or run folders.",
     discussion: """
-      They are read when their turn comes, from the folder in which they were added. What follows --with are options of the \
-      run: sdbatch queue add fish.yaml --with --set steps=30. Exit codes: 0; 10 nothing there, or a wrong option; 74 not written.
+      They are read when their turn comes; relative paths refer to the folder in which they were added. Options of the run follow \
+      after --with: sdbatch queue add fish.yaml --with --set steps=30. Exit codes: 0; 10 not found, or a wrong option; 74 not written.
       """)
 
   @Argument(help: "What to run.", completion: .file())
   var paths: [String]
 
-  @Option(help: "urgent interrupts what is running; low comes after all others.")
+  @Option(help: "urgent interrupts the running entry; low comes after all others.")
   var priority = QueueEntry.Priority.normal
 
   @Option(help: ArgumentHelp("Pause it at the next time that the clock shows this.", valueName: "HH:MM"))
@@ -44,13 +44,13 @@ struct QueueAddCommand: ParsableCommand {
 
   @Option(
     name: .customLong("with"), parsing: .remaining,
-    help: ArgumentHelp("Options of the run: everything that follows.", valueName: "options"))
+    help: ArgumentHelp("Options of the run: everything after this.", valueName: "options"))
   var arguments: [String] = []
 
   func run() throws {
     let queue = try QueueCommand.folder()
     let folder = FileManager.default.currentDirectoryPath
-    // Mistakes are reported now, not at night.
+    // Mistakes are reported now, and not at night.
     _ = try RunCommand.parse(["recipe.yaml"] + arguments)
     let absolute = try paths.map { path in
       guard access(path, F_OK) == 0 else { throw RunError.notRead(path: path, code: errno) }
@@ -62,16 +62,16 @@ struct QueueAddCommand: ParsableCommand {
         until: until.map { $0.next(after: time(nil)) })
       Console.output("\(entry.id)\t\(path)")
     }
-    if queue.holder == nil { Console.error("note: nobody runs the queue: sdbatch queue run") }
+    if queue.holder == nil { Console.error("note: no process runs the queue; to start one: sdbatch queue run") }
   }
 }
 
 /// `sdbatch queue list`
 struct QueueListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List the queue in the order in which it is run.")
+    commandName: "list", abstract: "List the queue in the order in which it runs.")
 
-  @Flag(help: "List what is over too, newest first.")
+  @Flag(help: "Also list entries that have ended, newest first.")
   var all = false
 
   @Flag(help: "Print one JSON object.")
@@ -109,7 +109,7 @@ struct QueueListCommand: ParsableCommand {
     for line in TextTable.lines(["id", "state", "priority", "until", "added", "what"], rows, left: [0, 1, 2, 5]) {
       Console.output(line)
     }
-    if holder == nil, !entries.isEmpty { Console.output("nobody runs the queue: sdbatch queue run") }
+    if holder == nil, !entries.isEmpty { Console.output("no process runs the queue; to start one: sdbatch queue run") }
   }
 
   private func state(_ entry: QueueEntry, _ running: Int?) -> String {
@@ -131,7 +131,7 @@ struct QueueListCommand: ParsableCommand {
 /// `sdbatch queue move ID`
 struct QueueMoveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "move", abstract: "Change an entry's place or priority.",
+    commandName: "move", abstract: "Change an entry's position or priority.",
     discussion: "Exit codes: 0; 10 no such entry; 74 not written.")
 
   @Argument(help: "The number of the entry.")
@@ -156,10 +156,10 @@ struct QueueMoveCommand: ParsableCommand {
     let places = [first, last, before != nil, after != nil].count { $0 }
     if places > 1 { throw ValidationError("--first, --last, --before and --after exclude each other") }
     if places == 0, priority == nil {
-      throw ValidationError("say where to: --first, --last, --before, --after or --priority")
+      throw ValidationError("say where to move it: --first, --last, --before, --after or --priority")
     }
     if priority != nil, before != nil || after != nil {
-      throw ValidationError("beside another entry, an entry has that one's priority")
+      throw ValidationError("next to another entry, an entry has that entry's priority; leave --priority out")
     }
   }
 
@@ -175,7 +175,7 @@ struct QueueMoveCommand: ParsableCommand {
 /// `sdbatch queue pause [ID...]`
 struct QueuePauseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pause", abstract: "Pause entries, or the whole queue; what is running stops at its next step.")
+    commandName: "pause", abstract: "Pause entries, or the whole queue; the running entry stops at its next step.")
 
   @Argument(help: "The numbers of the entries; the whole queue without any.")
   var ids: [Int] = []
@@ -214,7 +214,7 @@ struct QueueResumeCommand: ParsableCommand {
 struct QueueRemoveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remove",
-    abstract: "Remove entries; what is running stops at its next step, and its run folder stays.")
+    abstract: "Remove entries; the running entry stops at its next step, and its run folder stays.")
 
   @Argument(help: "The numbers of the entries.")
   var ids: [Int]
@@ -228,19 +228,19 @@ struct QueueRemoveCommand: ParsableCommand {
 /// `sdbatch queue run`
 struct QueueRunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Run the queue: urgent entries first, each after the other.",
+    commandName: "run", abstract: "Run the queue, one entry at a time, urgent entries first.",
     discussion: """
-      An urgent entry interrupts what is running at its next step, whose checkpoint is kept, and gives way to it again. Models stay \
-      loaded from one entry to the next. Exit codes: the worst of the entries' codes, as of a folder of recipes; 11 another \
+      An urgent entry interrupts the running entry at its next step; that entry continues afterwards from its checkpoint. Models \
+      stay loaded from one entry to the next. Exit codes: the worst code of all entries, as for a folder of recipes; 11 another \
       process runs the queue; 75 and 130 stopped: the next one continues.
       """)
 
-  @Flag(help: "Wait for more entries, until the process is stopped, and take those from the spool folder.")
+  @Flag(help: "Wait for more entries until the process is stopped, and take files from the spool folder.")
   var watch = false
 
   @Option(
     help: ArgumentHelp(
-      "A folder that takes recipes and requests which are renamed into it (default with --watch: spool/ beside the queue).",
+      "A folder for recipes and requests, which are renamed into it (default with --watch: spool/ next to the queue).",
       valueName: "folder"), completion: .directory)
   var spool: String?
 
@@ -276,7 +276,7 @@ struct QueueRunCommand: ParsableCommand {
       spool.map { RunFolder($0).path } ?? (watch ? (queue.path as NSString).deletingLastPathComponent + "/spool" : nil)
     let style: ProgressPrinter.Style =
       json ? .json : quiet ? .quiet : summary ? .summary : Console.isTerminal ? .live : .lines
-    // Between entries there is nothing to save, but an entry must not be noted twice.
+    // Between entries there is nothing to save, but the end of an entry must not be noted twice.
     StopSignals.install()
     let runner = QueueRunner(
       queue, spool: folder.map { QueueSpool($0, into: queue) }, style: style,

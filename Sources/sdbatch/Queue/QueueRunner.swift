@@ -9,12 +9,12 @@ final class QueueRunner {
   private let style: ProgressPrinter.Style
   private let stopTime: StopTime
   private let engines = EngineShelf()
-  /// The folder that outputs of dropped files are in.
+  /// The folder for outputs of files from the spool folder.
   private let home = FileManager.default.currentDirectoryPath
   private var worst = ExitStatus.done
-  /// Entries whose run folder another process uses, and when they are tried again.
+  /// Entries whose run folder another process uses, and when to try them again.
   private var waiting: [Int: ContinuousClock.Instant] = [:]
-  /// What is known of the queue, and when it was looked at.
+  /// The state of the queue when it was read last, and the time of that.
   private var mark = ""
   private var lastLook: ContinuousClock.Instant?
   private var lastSpool: ContinuousClock.Instant?
@@ -22,16 +22,16 @@ final class QueueRunner {
 
   /// - Parameters:
   ///   - queue: The queue.
-  ///   - spool: A folder that takes more entries; nil for none.
+  ///   - spool: A folder from which more entries come; nil for none.
   ///   - style: How to print.
   ///   - stopTime: When the process stops.
   init(_ queue: QueueFolder, spool: QueueSpool?, style: ProgressPrinter.Style, stopTime: StopTime) {
     (self.queue, self.spool, self.style, self.stopTime) = (queue, spool, style, stopTime)
   }
 
-  /// Runs what is there.
+  /// Runs the entries of the queue.
   ///
-  /// - Parameter isWatching: Whether to wait for more afterwards, until the process is asked to stop.
+  /// - Parameter isWatching: Whether to wait for more entries, until the process is asked to stop.
   /// - Returns: The worst of the entries' exit codes, or why the process stopped.
   /// - Throws: `QueueError.inUse`, `RunError`.
   func run(isWatching: Bool) throws -> ExitStatus {
@@ -56,7 +56,7 @@ final class QueueRunner {
         idleSince = idle
         if isWatching, style == .live || style == .lines { Console.logger.info("the queue is empty, waiting for more") }
       }
-      // Models take memory that others may need.
+      // Models take memory that other programs may need.
       if idle.duration(to: .now) > .seconds(300) { engines.clear() }
       usleep(300_000)
     }
@@ -64,11 +64,11 @@ final class QueueRunner {
 
   private var stopRequest: StopReason? { StopSignals.request ?? stopTime.request }
 
-  /// The entry to run now; nil if there is none. Entries whose time is over are paused.
+  /// The entry to run now; nil if there is none. Pauses entries whose time is over.
   private func next() throws -> QueueEntry? {
     if queue.isPaused { return nil }
     let entries = try queue.entries()
-    // Others may have removed what waited.
+    // Other processes may have removed entries that waited.
     waiting = waiting.filter { waiting in entries.contains { $0.id == waiting.key && !$0.isPaused } }
     for entry in entries where !entry.isPaused {
       if let until = entry.until, time(nil) >= until {
@@ -97,7 +97,7 @@ final class QueueRunner {
     _ = try spool.take(in: home)
   }
 
-  /// Whether something else is to be run than this entry; looks at the queue a few times a second at most.
+  /// Whether another entry is to run instead of this one; reads the queue a few times per second at most.
   private func isOutranked(_ entry: QueueEntry) -> Bool {
     if isInterrupted { return true }
     guard lastLook.map({ $0.duration(to: .now) > .milliseconds(200) }) ?? true else { return false }
@@ -107,7 +107,7 @@ final class QueueRunner {
     let isTimeOver = entry.until.map { time(nil) >= $0 } ?? false
     guard current != mark || isTimeOver || !waiting.isEmpty else { return false }
     mark = current
-    // What cannot be read now is looked at between two runs.
+    // If the queue cannot be read now, it is read again between two runs.
     guard let entries = try? queue.entries() else { return false }
     guard !queue.isPaused, !isTimeOver, let own = entries.first(where: { $0.id == entry.id }), !own.isPaused else {
       isInterrupted = true
@@ -127,7 +127,7 @@ final class QueueRunner {
     do {
       guard chdir(entry.folder) == 0 else { throw QueueRunError(folder: entry.folder, code: errno) }
       defer { chdir(home) }
-      // A process that lives for days has other dates.
+      // For a process that runs for days, the date changes.
       PlanningEnvironment.renew()
       let command = try RunCommand.parse([entry.path] + entry.arguments)
       if style == .lines || style == .live { Console.output("queue \(entry.id): \(entry.path)") }
@@ -141,7 +141,7 @@ final class QueueRunner {
         } catch let stop as StopRequested where stop.reason == .queue {
           return
         } catch RunError.folderInUse(let path, let owner) {
-          // Said once, and tried again and again.
+          // Reported once, and tried repeatedly.
           if waiting[entry.id] == nil { _ = report(RunError.folderInUse(path: path, owner: owner)) }
           status = max(status, .folderInUse)
         } catch {
@@ -165,7 +165,7 @@ final class QueueRunner {
 
   private func report(_ error: any Error) -> ExitStatus {
     if let status = SDBatch.report(error) { return status }
-    // A mistake in an entry's options.
+    // There is a mistake in the entry's options.
     Console.error(SDBatch.message(for: error))
     return .unusableInput
   }

@@ -5,10 +5,10 @@ import Runs
 import Synchronization
 import WebPage
 
-/// What the server of `open` shows: one run, or a folder of runs with an overview, and comparisons.
+/// What the server of `open` shows: one run, or a folder of runs with an overview and comparisons.
 ///
-/// Its addresses, below the secret: the overview is empty, a run is `run/NAME/`, and several are `compare/NAMES/`, with the
-/// separator U+001F between the names, since folders may have any other character in theirs.
+/// Addresses, after the secret: the overview is empty, a run is `run/NAME/`, and several are `compare/NAMES/`, with the
+/// separator U+001F between the names, since names of folders may contain any other character.
 final class OpenPages: @unchecked Sendable {
   private let root: String
   private let single: RunFolder?
@@ -18,10 +18,10 @@ final class OpenPages: @unchecked Sendable {
   private var summaries: [String: RunSummary] = [:]
   private let starter: RunStarter
 
-  /// The most runs that one comparison shows.
+  /// The maximum number of runs in one comparison.
   private static let comparisonLimit = 50
 
-  /// - Parameter path: A run folder, or a folder of them.
+  /// - Parameter path: A run folder, or a folder of run folders.
   /// - Throws: `RunError.noRun` for anything else.
   init(_ path: String) throws {
     let folder = RunFolder(path)
@@ -33,7 +33,7 @@ final class OpenPages: @unchecked Sendable {
     relay.target.withLock { $0 = { [weak self] text in self?.tell(text) } }
   }
 
-  /// Hands messages on to pages that do not exist yet when the starter is made.
+  /// Passes messages to pages that do not exist yet when the starter is created.
   private final class Relay: Sendable {
     let target = Mutex<(@Sendable (String) -> Void)?>(nil)
     func send(_ text: String) { target.withLock { $0 }?(text) }
@@ -50,7 +50,7 @@ final class OpenPages: @unchecked Sendable {
       .map { RunFolder("\(path)/\($0)") }.filter { access($0.plan, F_OK) == 0 && $0.isRun }
   }
 
-  /// The path of the first page below the secret.
+  /// The path of the first page, after the secret.
   var start: String { single.map { "run/\(Self.encoded(ServedRun.name($0)))/" } ?? "" }
 
   private static func encoded(_ name: String) -> String {
@@ -61,7 +61,7 @@ final class OpenPages: @unchecked Sendable {
   func answer(_ request: PageRequest) throws -> PageAnswer {
     let path = request.path
     if path.count >= 3, path[0] == "run" {
-      // Runs that are started from a page are beside it.
+      // Runs that are started from a page are in the same folder.
       guard !path[1].isEmpty, !path[1].hasPrefix("."), let run = self.run([path[1]]) else {
         return .failure(404, "There is no such run.")
       }

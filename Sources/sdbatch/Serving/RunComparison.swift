@@ -5,9 +5,9 @@ import Settings
 import Sheets
 import WebPage
 
-/// Several runs as one page, on which the run is an axis.
+/// Several runs as one page, where the run is an axis.
 ///
-/// A run that lacks an axis of another one has, on it, the value of its setting, so that equal settings are in one column.
+/// If a run does not have an axis of another run, it has the value of its setting there, so equal settings are in one column.
 struct RunComparison {
   /// A cell of the page, with its image.
   struct Cell {
@@ -24,7 +24,7 @@ struct RunComparison {
 
   var cells: [PageCell] { all.map(\.page) }
 
-  /// The most cells on a page.
+  /// The maximum number of cells on a page.
   private static let limit = 20_000
 
   /// - Parameter folders: The runs, in the order of the axis.

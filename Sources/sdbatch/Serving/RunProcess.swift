@@ -1,17 +1,17 @@
 import Foundation
 import Runs
 
-/// A process that carries a run out, and the command that would do it again.
+/// A process that does a run, and the command that would do it again.
 struct RunProcess: Hashable {
   let number: Int32
   let command: [String]
   let folder: String
 
-  /// The program that this is, which starts others of its kind.
+  /// The path of this program, which starts other processes of the same program.
   static let program =
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
 
-  /// A process of this machine; nil unless it is this program.
+  /// A process on this machine; nil unless it runs this program.
   init?(_ number: Int32) {
     let path = "/proc/\(number)"
     guard number > 1, number != getpid(),
@@ -27,7 +27,7 @@ struct RunProcess: Hashable {
     }
   }
 
-  /// Asks it to stop after this step, as Ctrl-C does.
+  /// Asks the process to stop after this step, as Ctrl-C does.
   func stop() -> Bool { kill(number, SIGTERM) == 0 }
 }
 
@@ -38,13 +38,13 @@ final class RunStarter: @unchecked Sendable {
   private var isBusy = false
   private let report: @Sendable (String) -> Void
 
-  /// - Parameter report: Is given the message of a run that failed.
+  /// - Parameter report: Receives the message of a run that failed.
   init(report: @escaping @Sendable (String) -> Void) { self.report = report }
 
-  /// Starts a run now, or when the runs that were started before are over.
+  /// Starts a run now, or when the runs that were started before have ended.
   ///
   /// - Parameters:
-  ///   - arguments: Those of the program.
+  ///   - arguments: The arguments of the program.
   ///   - folder: The current folder of the process.
   /// - Returns: Whether it has to wait.
   func start(_ arguments: [String], in folder: String) -> Bool {
@@ -56,7 +56,7 @@ final class RunStarter: @unchecked Sendable {
     }
   }
 
-  /// Starts the next one; the lock is held.
+  /// Starts the next run; the lock is held.
   private func next() {
     guard !isBusy, !waiting.isEmpty else { return }
     let (arguments, folder) = waiting.removeFirst()

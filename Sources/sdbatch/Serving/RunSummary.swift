@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Runs
 
-/// What the overview shows of a run; read again only when a file of it changed.
+/// What the overview shows about a run; read again only after one of its files has changed.
 final class RunSummary {
   let folder: RunFolder
   private var marks: [String] = []
@@ -40,7 +40,7 @@ final class RunSummary {
     let run = try RunImages(folder)
     let picks = (try? Picks(of: folder)) ?? Picks()
     let done = run.entries.filter { $0.path != nil }
-    // The best first, then spread over the run.
+    // The best images first, then others from the whole run.
     let best = done.filter { picks.isPicked($0.id) }.sorted { picks[$0.id].stars > picks[$1.id].stars }
     let others = done.filter { !picks.isPicked($0.id) && !picks[$0.id].isRejected }
     let room = max(0, Self.imageCount - best.count)
@@ -73,7 +73,7 @@ final class RunSummary {
     let format = ISO8601DateFormatter()
     format.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
     var hours: Set<Substring> = []
-    // Of each hour one line is enough.
+    // One line for each hour is enough.
     for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst() {
       hours.insert(line.prefix(13))
     }

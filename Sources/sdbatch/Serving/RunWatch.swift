@@ -4,7 +4,7 @@ import PageServer
 import Runs
 import Synchronization
 
-/// Watches a run folder while pages are open, and sends them what changes.
+/// Watches a run folder while pages are open, and sends changes to them.
 final class RunWatch: Sendable {
   /// What a cell shows.
   private struct Cell: Hashable {
@@ -19,11 +19,11 @@ final class RunWatch: Sendable {
     var readers: [Int: AsyncStream<PageEvent>.Continuation] = [:]
     var nextReader = 0
     var isWatching = false
-    /// The files when the cells were read last.
+    /// The marks of the files when the cells were last read.
     var marks: [String: String] = [:]
     var ids: [String] = []
     var cells: [Cell] = []
-    /// For each cell, the version in which it changed last.
+    /// For each cell, the version in which it last changed.
     var versions: [Int] = []
     var version = 0
     var lastRead = ContinuousClock.now.advanced(by: .seconds(-60))
@@ -48,7 +48,7 @@ final class RunWatch: Sendable {
     }
   }
 
-  /// What the run was started with, if it was seen.
+  /// The process and command that started the run, if they were seen.
   var process: RunProcess? { state.withLock { $0.process } }
 
   /// Notes that the run was asked to stop.
@@ -62,7 +62,7 @@ final class RunWatch: Sendable {
     state.withLock { state in for reader in state.readers.values { reader.yield(event) } }
   }
 
-  /// What happens from now on, and what changed in the cells since a version.
+  /// What happens from now on, and what has changed in the cells since a version.
   func events(since version: Int) -> AsyncStream<PageEvent> {
     let (stream, continuation) = AsyncStream.makeStream(of: PageEvent.self, bufferingPolicy: .bufferingNewest(1000))
     let begins = state.withLock { state in
@@ -88,7 +88,7 @@ final class RunWatch: Sendable {
     return stream
   }
 
-  /// Sends what changed; returns whether somebody is there to read it.
+  /// Sends what has changed; returns whether any page reads it.
   private func look() -> Bool {
     state.withLock { state in
       if state.readers.isEmpty {
@@ -96,7 +96,7 @@ final class RunWatch: Sendable {
         return false
       }
       let now = ContinuousClock.now
-      // A large plan takes long to read, so it is read less often.
+      // It takes long to read a large plan, so it is read less often.
       if state.lastRead.duration(to: now) > max(.milliseconds(200), state.cost * 8) {
         let (old, version) = (state.ids, state.version)
         if read(&state), !old.isEmpty {
@@ -132,7 +132,7 @@ final class RunWatch: Sendable {
 
   // MARK: Cells
 
-  /// Reads the cells if a file changed; returns whether it did.
+  /// Reads the cells if a file has changed; returns whether it has.
   @discardableResult
   private func read(_ state: inout State) -> Bool {
     var marks: [String: String] = [:]
@@ -182,7 +182,7 @@ final class RunWatch: Sendable {
     return PageEvent("cells", JSONValue.array(cells).jsonText)
   }
 
-  /// A text that changes with the file; empty if there is none.
+  /// A text that changes when the file changes; empty if there is no file.
   static func mark(_ path: String) -> String {
     var status = stat()
     guard stat(path, &status) == 0 else { return "" }

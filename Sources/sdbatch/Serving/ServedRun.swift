@@ -9,19 +9,19 @@ import WebPage
 
 /// One run, or several as one page, as the server of `open` shows them.
 final class ServedRun: @unchecked Sendable {
-  /// The runs: one, or those that are compared.
+  /// The runs: one, or several to compare.
   let folders: [RunFolder]
   private let watches: [RunWatch]
   private let starter: RunStarter
   private let lock = NSLock()
-  /// The ids of each run's images, for the picks of a comparison.
+  /// The ids of each run's images, for the picks in a comparison.
   private var ids: [Set<String>] = []
   private var taken: [String: (path: String, name: String)] = [:]
 
   /// - Parameters:
   ///   - folders: The runs.
   ///   - starter: Starts runs.
-  ///   - watch: The watch of a folder, which several pages share.
+  ///   - watch: Returns the watch of a folder, which several pages share.
   init(_ folders: [RunFolder], starter: RunStarter, watch: (RunFolder) -> RunWatch) {
     self.folders = folders
     self.starter = starter
@@ -39,7 +39,7 @@ final class ServedRun: @unchecked Sendable {
   ///   - request: The request.
   ///   - path: The path below the page.
   /// - Returns: The answer.
-  /// - Throws: `RunError`, or what else went wrong.
+  /// - Throws: `RunError`, or any other error.
   func answer(_ request: PageRequest, _ path: [String]) throws -> PageAnswer {
     if request.isPost { return try post(path, request.body) }
     switch path.count {
@@ -53,7 +53,7 @@ final class ServedRun: @unchecked Sendable {
     }
   }
 
-  /// An image of a run, or another file of it that pages show.
+  /// An image of a run, or another of its files that pages show.
   static func file(_ path: [String], of folder: RunFolder, _ request: PageRequest) -> PageAnswer {
     let name = path.last ?? ""
     let isShown =
@@ -133,15 +133,15 @@ final class ServedRun: @unchecked Sendable {
 
   private func stop() -> PageAnswer {
     let processes = RunActivity(folders[0]).processes.compactMap { RunProcess($0) }
-    guard !processes.isEmpty else { return .failure(409, "The run is not on this machine, or is over.") }
+    guard !processes.isEmpty else { return .failure(409, "The run is not on this machine, or has ended.") }
     for process in processes where !process.stop() { return .failure(409, "The run belongs to another user.") }
     watches[0].noteStop()
     return .json("{}")
   }
 
-  /// Runs the command again that ran before, or the run folder if that was not seen.
+  /// Runs the same command again, or the run folder if the command is not known.
   private func proceed() -> PageAnswer {
-    guard !RunActivity(folders[0]).isRunning else { return .failure(409, "The run is going on.") }
+    guard !RunActivity(folders[0]).isRunning else { return .failure(409, "The run is in progress.") }
     let known = watches[0].process
     let waits = starter.start(
       known.map { Array($0.command.dropFirst()) } ?? ["run", folders[0].path, "--summary"],
@@ -149,7 +149,7 @@ final class ServedRun: @unchecked Sendable {
     return .json("{\"waits\":\(waits)}")
   }
 
-  /// Runs a recipe in a new folder beside this one.
+  /// Runs a recipe in a new folder next to this one.
   private func begin(_ json: JSONValue) throws -> PageAnswer {
     guard let recipe = json["recipe"]?.text, let id = json["id"]?.text, id.count >= 8, id.allSatisfy(\.isHexDigit)
     else {

@@ -6,20 +6,20 @@ import Runs
 import Sheets
 import WebPage
 
-/// Why something cannot be taken away.
+/// Why images cannot be saved.
 struct TakeAwayError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
 
-/// Copies of images, put together in one file to be saved.
+/// Copies of images in one file, to be saved.
 struct TakeAway {
-  /// What is made.
+  /// The kind of file.
   enum Kind: String {
     case zip, page, sheet, animation
   }
 
-  /// An image with what is known of it.
+  /// An image with the facts about it.
   struct Image {
     var cell: PageCell
     var path: String
@@ -35,7 +35,7 @@ struct TakeAway {
   /// - Parameters:
   ///   - kind: What to make.
   ///   - writesPicks: Whether the copies in a zip get stars and notes as XMP, which photo programs read.
-  /// - Returns: Its path, and the name to save it under.
+  /// - Returns: The path of the file, and the name under which it is saved.
   /// - Throws: `TakeAwayError`, or why an image cannot be read or written.
   func make(_ kind: Kind, writesPicks: Bool) throws -> (path: String, name: String) {
     guard !images.isEmpty else { throw TakeAwayError("no image is in view") }
@@ -69,7 +69,7 @@ struct TakeAway {
     try zip.finish()
   }
 
-  /// The names of the images in a zip: as in their run, with their folders.
+  /// The names of the images in a zip: as in their run, including folders.
   private struct ZipNames {
     private var taken: Set<String> = []
 
@@ -84,13 +84,14 @@ struct TakeAway {
     }
   }
 
-  /// Stars, a note and a reject as photo programs write them. Source: XMP specification, part 2, 2.2 (`xmp:Rating`; -1 is a reject).
+  /// Stars, a note and a rejection as photo programs write them. Source: XMP specification, part 2, 2.2 (`xmp:Rating`; -1 means
+  /// rejected).
   static func xmp(_ pick: Pick) -> String {
     let note = pick.note.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
       .replacingOccurrences(of: ">", with: "&gt;")
     let plain = String(
       String.UnicodeScalarView(note.unicodeScalars.filter { $0.value >= 32 || $0 == "\n" || $0 == "\t" }))
-    // The mark of byte order makes the text one that PNG keeps as UTF-8.
+    // The byte order mark makes PNG store the text as UTF-8.
     return """
       <?xpacket begin="\u{FEFF}" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF \
       xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" \
@@ -104,7 +105,7 @@ struct TakeAway {
   private func makePage(_ path: String) throws {
     let total = images.reduce(0) { $0 + (OpenFile($1.path)?.size ?? 0) }
     guard total < 512 << 20 else {
-      throw TakeAwayError("the images have \(total >> 20) MiB, too many for one page; take fewer, or a zip")
+      throw TakeAwayError("the images have \(total >> 20) MiB, too many for one page; choose fewer, or a zip")
     }
     var heading = RunPage.Heading(
       title: title, isRunning: false, written: Date().formatted(.iso8601), generator: "sdbatch \(SDBatch.version)",
@@ -117,7 +118,7 @@ struct TakeAway {
     else {
       throw TakeAwayError("cannot write \(path)")
     }
-    // Read before anything is written, one at a time, since the sequence cannot throw.
+    // Read one at a time before anything is written, since the sequence cannot throw.
     let page = RunPage(heading, positions: images.map(\.cell.axes), groups: groups, layout: SheetOptions())
     try page.write(
       images.indices.lazy.map { number -> PageCell in
@@ -143,7 +144,7 @@ struct TakeAway {
     options.title = title
     let sheet = try ContactSheet(cells, groups: groups, options: options)
     func page(_ number: Int) throws -> [UInt8] {
-      // The sink may not escape with a reference to a local variable.
+      // The sink must not escape with a reference to a local variable.
       let collector = Collector()
       try sheet.write(page: number) { collector.bytes += $0 }
       return collector.bytes
@@ -160,10 +161,10 @@ struct TakeAway {
 
   private final class Collector { var bytes: [UInt8] = [] }
 
-  /// All images at the size of the first, at most 768 pixels, two a second.
+  /// All images at the size of the first one, at most 768 pixels; two images a second.
   private func makeAnimation(_ path: String) throws {
     guard images.count <= 300 else {
-      throw TakeAwayError("\(images.count) images are too many to animate; take at most 300")
+      throw TakeAwayError("\(images.count) images are too many to animate; choose at most 300")
     }
     let first = images[0].cell
     let size = Thumbnail.size(width: first.width, height: first.height, box: (768, 768))

@@ -1,7 +1,7 @@
 import CZlib
 import Foundation
 
-/// Writes a zip. Files are stored as they are, because images are compressed already.
+/// Writes a zip file. Files are stored uncompressed, because images are compressed already.
 ///
 /// Source: APPNOTE.TXT 6.3.10 (PKWARE).
 final class ZipFile {
@@ -11,7 +11,7 @@ final class ZipFile {
   private var size: UInt64 = 0
   private var names: Set<String> = []
 
-  /// Makes a zip at a path.
+  /// Creates a zip file at a path.
   init(_ path: String) throws {
     guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
     else {
@@ -20,7 +20,7 @@ final class ZipFile {
     self.file = file
   }
 
-  /// Adds a file; one with the name of an earlier file gets a number.
+  /// Adds a file; if an earlier file has its name, it gets a number.
   func add(_ wanted: String, _ bytes: [UInt8]) throws {
     var name = wanted
     var number = 2
@@ -30,7 +30,7 @@ final class ZipFile {
       number += 1
     }
     guard count < 65_534, size + UInt64(bytes.count) < 0xFFF0_0000 else {
-      throw TakeAwayError("the zip would be larger than 4 GiB or 65 534 files; take fewer images")
+      throw TakeAwayError("the zip would be larger than 4 GiB or 65 534 files; choose fewer images")
     }
     let text = Array(name.utf8)
     let sum = bytes.withUnsafeBufferPointer { UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count)) }

@@ -2,16 +2,16 @@ import Diffusion
 import Foundation
 import Settings
 
-/// Keeps the engine from one run of a process to the next, with the models that it has loaded.
+/// Keeps the engine from one run of a process to the next, including the models that it has loaded.
 final class EngineShelf {
   private var engine: Engine?
   private var threads: Int?
-  /// The model files that the engine knows, with their size and time.
+  /// The model files that the engine has used, with their size and time.
   private var files: [String: String] = [:]
 
-  /// The engine for a number of threads. It is a new one if that number changed, or a file that the last one knows.
+  /// The engine for a number of threads. It is a new one if that number or a file that the last engine used has changed.
   ///
-  /// - Parameter threads: How many to compute with; nil for as many as this process may use.
+  /// - Parameter threads: The number of threads; nil for as many as this process may use.
   /// - Returns: The engine.
   /// - Throws: What `Engine.forCommand` throws.
   func engine(threads: Int?) throws -> Engine {
@@ -22,7 +22,7 @@ final class EngineShelf {
     return engine
   }
 
-  /// Notes which files a job is made from.
+  /// Notes which files a job uses.
   func note(_ ingredients: JobIngredients) {
     let loras = (ingredients.loras ?? []) + (ingredients.hiresLoRAs ?? [])
     let paths: [String?] = ingredients.models.map { $0.path } + loras.map { Optional($0.path) }

@@ -2,7 +2,7 @@ import Diffusion
 import Runs
 import Settings
 
-/// Looks at the models of a run before anything is written, and prints what users should know about them.
+/// Checks the models of a run before anything is written, and prints what users should know about them.
 final class ModelCheck {
   private let engine: Engine
   private let isQuiet: Bool
@@ -13,10 +13,10 @@ final class ModelCheck {
     self.isQuiet = isQuiet
   }
 
-  /// What a job is made from.
+  /// The ingredients of a job.
   ///
   /// - Parameter settings: The settings of the job.
-  /// - Returns: The models by digest, and the precision that will run.
+  /// - Returns: The models by digest, and the precision that will be used.
   /// - Throws: Why a model cannot be used.
   func ingredients(_ settings: ImageSettings) throws -> JobIngredients {
     defer { for note in engine.takeNotes() { Console.error("note: \(note)") } }

@@ -5,7 +5,7 @@ import Runs
 /// Plans what the command line asks for.
 struct RecipePlanner: RunPlanner {
   let target: RunTarget
-  /// Whether seeds of -1 are drawn again; those of a nightly series stay.
+  /// Whether seeds of -1 are drawn again; seeds of a nightly series stay.
   let drawsNewSeeds: Bool
 
   func storedSeeds(in folder: RunFolder) throws -> SeedDraws {

@@ -14,11 +14,11 @@ final class RunPages: RunViews {
     self.saysWhere = saysWhere
   }
 
-  /// Makes the sheet; a run that made all images does not fail because a font is missing.
+  /// Makes the sheet; if a font is missing, a run that made all images does not fail.
   func makeSheet() throws {
     do {
       guard let pages = try ContactSheetFiles(folder: folder).refresh() else { return }
-      // Keep the summary the last line of cron mail.
+      // The summary stays the last line of cron mail.
       guard saysWhere else { return }
       Console.output("contact sheet: \(folder.file("contact-sheet.png"))" + (pages > 1 ? " and \(pages - 1) more" : ""))
     } catch let error as SheetError {

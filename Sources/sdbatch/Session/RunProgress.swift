@@ -12,7 +12,7 @@ final class RunProgress: RunObserver {
   /// - Parameters:
   ///   - folder: The run folder.
   ///   - style: How to print.
-  ///   - shard: The part of the plan that is done; nil for all of it.
+  ///   - shard: The part of the plan that the run does; nil for all of it.
   ///   - lock: The lock of the run; nil for a shard.
   ///   - page: The page to update; nil for none.
   init(_ folder: RunFolder, style: ProgressPrinter.Style, shard: Shard?, lock: RunLock?, page: LivePage?) {
@@ -35,7 +35,7 @@ final class RunProgress: RunObserver {
     if hasMadeImages { learnCosts() }
   }
 
-  /// Keeps how long the images took, for the estimates of `plan`.
+  /// Stores how long the images took, for the estimates of `plan`.
   private func learnCosts() {
     var costs = CostBook(environment: ProcessInfo.processInfo.environment)
     costs.learn(from: folder)

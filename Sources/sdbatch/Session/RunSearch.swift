@@ -4,13 +4,13 @@ import Runs
 
 /// Finds the run folders that the arguments of `status` mean.
 enum RunSearch {
-  /// How many folders deep a search goes.
+  /// How many levels of folders a search reads.
   private static let depth = 4
 
-  /// The runs of a path: itself, those below it, or that of a recipe.
+  /// The runs of a path: a run folder itself, the runs in a folder, or the run of a recipe.
   ///
   /// - Parameter path: A run folder, a folder with runs somewhere below it, or a recipe.
-  /// - Returns: Run folders; the names of runs below a folder are relative to it.
+  /// - Returns: Run folders; the names of runs in a folder are relative to it.
   /// - Throws: `RunError.noRun` if there is none, or what is wrong with the recipe.
   static func runs(_ path: String) throws -> [(name: String, folder: RunFolder)] {
     var isFolder: ObjCBool = false
@@ -36,7 +36,7 @@ enum RunSearch {
         found.append((prefix + name, folder))
       } else if depth > 1 {
         var status = stat()
-        // Links may lead in circles.
+        // Links may form cycles.
         guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
         found += below(folder.path, prefix + name + "/", depth - 1)
       }
@@ -45,7 +45,7 @@ enum RunSearch {
   }
 }
 
-/// A recipe that was not run yet.
+/// A recipe that has not been run yet.
 struct NotRunYet: InputFailure, CustomStringConvertible {
   let recipe: String
   let folder: String

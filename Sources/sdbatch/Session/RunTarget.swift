@@ -6,7 +6,7 @@ import Settings
 
 /// One run that the command line asks for: a recipe or requests, or a run folder to continue.
 struct RunTarget {
-  /// What is planned.
+  /// The source of the plan.
   enum Source {
     case recipe(Recipe)
     case frozen(FrozenRun)
@@ -15,10 +15,10 @@ struct RunTarget {
   let source: Source
   /// The run folder.
   let folder: RunFolder
-  /// The recipe or the folder, as the command line or the folder's list has it.
+  /// The recipe or the folder, as the command line or the list of a folder names it.
   let path: String
 
-  /// Where the recipe wants the run to be reported.
+  /// Where the recipe says to report the run.
   var notify: RecipeNotify? {
     switch source {
     case .recipe(let recipe): recipe.notify
@@ -28,7 +28,7 @@ struct RunTarget {
 
   /// Plans the run.
   ///
-  /// - Parameter seeds: What was drawn before; new draws are added.
+  /// - Parameter seeds: Earlier draws; new draws are added.
   /// - Returns: The jobs.
   /// - Throws: What is wrong with the recipe.
   func plan(_ seeds: inout SeedDraws) throws -> PlannedRun {
@@ -43,18 +43,18 @@ struct RunTarget {
 struct FrozenRun {
   let details: RunDetails
   let jobs: [Job]
-  /// Where to announce the run; its address had no secrets.
+  /// Where to announce the run; a run folder stores only addresses without secrets.
   let webhook: RecipeWebhook?
   let notify: RecipeNotify?
   let warnings: [Diagnostic]
-  /// Whether the jobs are of requests, whose answers need the requests themselves.
+  /// Whether the jobs belong to requests; answers need the requests themselves.
   let isOfRequests: Bool
 
-  /// Reads the plan of a folder; nil if it has none that can be read, or if its recipe.yaml was edited since, which is
-  /// then the recipe of the run.
+  /// Reads the plan of a folder; nil if the folder has no readable plan. Also nil if its recipe.yaml was changed since then:
+  /// that file is then the recipe of the run.
   init?(_ folder: RunFolder) {
     guard let (details, planned) = try? PlanFile.read(folder), let details,
-      // A damaged plan is none.
+      // A damaged plan counts as none.
       planned.enumerated().allSatisfy({ offset, planned in
         offset == planned.job.index && planned.id == JobID(planned.job.settings, planned.ingredients)
       })
@@ -78,16 +78,16 @@ struct PlannedRun: JobSource {
   private(set) var jobs: AnySequence<Job>
   let json: JSONValue
   let recipeText: String?
-  /// How many jobs there are.
+  /// The number of jobs.
   private(set) var count: Int
-  /// The sampling steps of all jobs together.
+  /// The sampling steps of all jobs in total.
   private(set) var totalSteps: Int
-  /// The axes; none for a run that is continued, whose cells show them.
+  /// The axes; none for a run that is continued, since its cells show them.
   let axes: [PlanAxis]
   let warnings: [Diagnostic]
   /// The requests to answer; nil for a recipe.
   let requests: [PlannedRequest]?
-  /// Where to announce.
+  /// Where to announce the run.
   let webhook: RecipeWebhook?
 
   /// A recipe's plan.
@@ -125,7 +125,7 @@ struct PlannedRun: JobSource {
     return plan
   }
 
-  /// The plan with the jobs of a list, from which some may be left out.
+  /// The plan with the jobs of a list, which may leave out some.
   func with(_ list: JobList) -> PlannedRun {
     if list.count == count { return self }
     var plan = self
@@ -138,10 +138,10 @@ struct PlannedRun: JobSource {
   /// Writes the plan and its seeds before the first shard begins.
   ///
   /// - Parameters:
-  ///   - seeds: What was drawn for the plan.
+  ///   - seeds: The seeds that were drawn for the plan.
   ///   - folder: The run folder.
   ///   - list: The jobs with their identities.
-  ///   - engine: What makes the images.
+  ///   - engine: The engine that makes the images.
   /// - Throws: `RunError`.
   func freeze(_ seeds: SeedDraws, in folder: RunFolder, _ list: JobList, _ engine: EngineDescription) throws {
     try PlanFile.freeze(RunPlan(jobs: list, self), seeds, engine, in: folder)

@@ -7,10 +7,10 @@ import Sheets
 /// The contact sheet of a run folder: `contact-sheet.png`, `contact-sheet-2.png` and so on.
 struct ContactSheetFiles {
   let folder: RunFolder
-  /// Shows only the images with stars in these picks, on `picks-sheet.png`; nil for all.
+  /// Shows only the images that have stars in these picks, on `picks-sheet.png`; nil for all images.
   var picks: Picks?
 
-  /// The file of a page, from 0.
+  /// The file of a page, counted from 0.
   func path(_ page: Int) -> String {
     let name = picks == nil ? "contact-sheet" : "picks-sheet"
     return folder.file(page == 0 ? "\(name).png" : "\(name)-\(page + 1).png")
@@ -50,7 +50,7 @@ struct ContactSheetFiles {
     for page in 0..<sheet.pageCount {
       try DerivedFile.write(to: path(page)) { sink in try sheet.write(page: page, to: sink) }
     }
-    // Remove the surplus pages of an earlier sheet.
+    // Remove pages of an earlier sheet that are no longer needed.
     var page = sheet.pageCount
     while unlink(path(page)) == 0 { page += 1 }
     return sheet.pageCount

@@ -2,7 +2,8 @@ import Foundation
 import Runs
 import Sheets
 
-/// Keeps `index.html` and the contact sheet up to date during a run, each in about a hundredth of its time at most.
+/// Keeps `index.html` and the contact sheet up to date during a run. Each one takes at most about a hundredth of the run's
+/// time.
 ///
 /// Nothing depends on them, so errors are ignored.
 final class LivePage {
@@ -15,7 +16,7 @@ final class LivePage {
 
   /// How much time one of the files may take, and when it is due.
   private struct Allowance {
-    /// From one file to the next at least.
+    /// The shortest time from one file to the next.
     let interval: Duration
     var last: ContinuousClock.Instant?
     var spent = Duration.zero
@@ -40,8 +41,8 @@ final class LivePage {
   }
 
   /// - Parameters:
-  ///   - lock: Of the run.
-  ///   - interval: From one page to the next at least.
+  ///   - lock: The lock of the run.
+  ///   - interval: The shortest time from one page to the next.
   init(_ lock: RunLock, interval: Duration = .seconds(2)) {
     self.lock = lock
     files = RunPageFiles(folder: lock.folder)
@@ -49,20 +50,20 @@ final class LivePage {
     sheet = Allowance(interval: interval * 15)
   }
 
-  /// Takes in what happened.
+  /// Receives an event.
   func note(_ event: RunEvent) {
     switch event {
     case .started(let start):
       hasWork = start.imagesToMake > 0
-      // Measured per job; the first page and the first sheet give better estimates. The page of a small run takes hardly any
-      // time, so it exists from the start.
+      // Estimated from the number of jobs; the first page and the first sheet give better numbers. The page of a small run
+      // takes hardly any time, so it exists from the start.
       page.cost = .microseconds(200 * start.counts.total)
       sheet.cost = .milliseconds(20 * start.counts.total)
     case .imageDone, .jobFailed: break
     default: return
     }
     guard hasWork else { return }
-    // Leave a folder alone that another process made in place of ours.
+    // Leave a folder alone that another process made instead of ours.
     if page.isDue(since: start), lock.isHeld {
       let patience = max(.milliseconds(200), page.cost)
       page.spend { _ = try? files.make(SheetOptions(), isRunning: true, patience: patience) }

@@ -10,9 +10,9 @@ import WebPage
 struct RunPageFiles {
   let folder: RunFolder
 
-  /// Makes the page of a run that is over, unless it is up to date.
+  /// Makes the page of a run that has ended, unless it is up to date.
   ///
-  /// - Parameter patience: How long to make thumbnails; nil for as long as it takes.
+  /// - Parameter patience: The longest time for making thumbnails; nil for no limit.
   /// - Throws: `RunError`.
   func refresh(patience: Duration?) throws {
     if DerivedFile.isFresh(folder.page, comparedWith: [folder.plan, folder.recipe, folder.picks] + folder.journals),
@@ -23,7 +23,7 @@ struct RunPageFiles {
     try make(SheetOptions(), isRunning: false, patience: patience)
   }
 
-  /// Whether the existing page shows a run that is going on, as a killed run leaves it.
+  /// Whether the existing page shows a run that is in progress, as a killed run leaves it.
   private var saysRunning: Bool {
     let bytes = (try? FileReader(path: folder.page).read(0..<1 << 17)) ?? []
     let beginning = String(decoding: bytes, as: UTF8.self)
@@ -33,9 +33,9 @@ struct RunPageFiles {
   /// Makes the page.
   ///
   /// - Parameters:
-  ///   - layout: The directions at first; the recipe's if there are none.
-  ///   - isRunning: Whether the run is going on.
-  ///   - patience: How long to make thumbnails; the rest are made the next time.
+  ///   - layout: The directions at first; if there are none, the recipe's.
+  ///   - isRunning: Whether the run is in progress.
+  ///   - patience: The longest time for making thumbnails; the rest are made the next time.
   /// - Throws: `RunError`.
   func make(_ layout: SheetOptions, isRunning: Bool, patience: Duration? = nil) throws {
     try DerivedFile.write(to: folder.page) { sink in
@@ -46,11 +46,11 @@ struct RunPageFiles {
   /// Writes the page piece by piece.
   ///
   /// - Parameters:
-  ///   - layout: The directions at first; the recipe's if there are none.
-  ///   - isRunning: Whether the run is going on.
-  ///   - served: What the server does that answers the browser; nil for a file.
-  ///   - patience: How long to make thumbnails.
-  ///   - sink: Is given the pieces.
+  ///   - layout: The directions at first; if there are none, the recipe's.
+  ///   - isRunning: Whether the run is in progress.
+  ///   - served: What the server can do that answers the browser; nil for a file.
+  ///   - patience: The longest time for making thumbnails.
+  ///   - sink: Receives the pieces.
   /// - Throws: `RunError`, or what `sink` throws.
   func write(
     _ layout: SheetOptions, isRunning: Bool, served: RunPage.Served?, patience: Duration?,
@@ -65,7 +65,7 @@ struct RunPageFiles {
       generator: "sdbatch \(SDBatch.version)", sheets: ContactSheetFiles(folder: folder).names,
       thumbnailSide: ThumbnailFiles.side)
     heading.served = served
-    // A damaged picks.json is no reason to have no page.
+    // If picks.json is damaged, the page is made without it.
     if let picks = try? Picks(of: folder), !picks.byID.isEmpty { heading.picks = picks.json["picks"] ?? .null }
     let page = RunPage(
       heading, positions: run.entries.map(\.axes), groups: run.zipGroups, layout: layout)
@@ -104,10 +104,10 @@ extension RunImages {
 }
 
 extension SheetOptions {
-  /// Whether some axis was given a direction.
+  /// Whether an axis was given a direction.
   var hasDirections: Bool { x != nil || y != nil || superX != nil || superY != nil || !pages.isEmpty }
 
-  /// Takes the directions of the recipe's `sheet:`; axes that an edited grid no longer has are left to the defaults.
+  /// Uses the directions of the recipe's `sheet:`; axes that no longer exist in a changed grid get the defaults.
   mutating func takeLayout(of run: RunImages) {
     let layout = run.recipe["sheet"] ?? .null
     let known = Set(run.entries.flatMap { $0.job.axes.map(\.name) })

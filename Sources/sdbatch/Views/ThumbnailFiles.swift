@@ -3,25 +3,25 @@ import Imaging
 import Runs
 import Sheets
 
-/// The thumbnails of a run's images, `thumbs/`, so that a page with thousands loads fast.
+/// The thumbnails of a run's images, `thumbs/`, so that a page with thousands of images loads fast.
 struct ThumbnailFiles {
   let folder: RunFolder
 
-  /// The longest side of a copy, in pixels.
+  /// The longest side of a thumbnail, in pixels.
   static let side = 192
   /// Images up to this size need no thumbnail.
   private static let largestWithout = 256
 
   init(_ folder: RunFolder) { self.folder = folder }
 
-  /// Makes those that are missing, or older than their images.
+  /// Makes thumbnails that are missing or older than their images.
   ///
-  /// An image that cannot be read has none.
+  /// An image that cannot be read gets none.
   ///
   /// - Parameters:
   ///   - entries: All images of the run.
-  ///   - patience: How long to work; nil for as long as it takes.
-  /// - Returns: The names of those that exist, relative to the run folder.
+  ///   - patience: The longest time to work; nil for no limit.
+  /// - Returns: The names of the existing thumbnails, relative to the run folder.
   /// - Throws: `RunError.notWritten`.
   func refresh(_ entries: [RunImages.Entry], patience: Duration?) throws -> Set<String> {
     let large = entries.filter {
@@ -40,7 +40,7 @@ struct ThumbnailFiles {
         missing.append(path)
       }
     }
-    // A few at a time, for each batch may be the last.
+    // A few at a time, since the time may be over after each batch.
     while !missing.isEmpty, patience.map({ start.duration(to: .now) < $0 }) ?? true {
       let batch = Array(missing.prefix(16))
       missing.removeFirst(batch.count)

@@ -31,9 +31,9 @@ import Testing
         values[child.label ?? "", default: []].insert("\(child.value)")
       }
     }
-    // The text has models by name and hash; the precision and packing in use are ingredients. The memory limit,
-    // the folders of networks and CodeFormer's weight are not in the text. The model here is Stable Diffusion: guidance that
-    // the network reads, the shift, skipped layers and files of text encoders are not in its text.
+    // The text names models by name and hash; the precision and packing in use are ingredients. The memory limit, the folders
+    // of networks and CodeFormer's weight are not in the text. The model here is Stable Diffusion: its text does not have
+    // guidance that the network reads, the shift, skipped layers and files of text encoders.
     let fixed = values.filter { $0.value.count == 1 }.keys.sorted()
     #expect(
       fixed == [
@@ -140,8 +140,7 @@ import Testing
 
   @Test(
     arguments: [
-      // The name, the schedule's type in the text, and the meaning. Before 1.9 plain names used the uniform
-      // schedule.
+      // The name, the schedule's type in the text, and the meaning. Before 1.9, plain names used the uniform schedule.
       ("DPM++ 2M Karras", nil, SamplerID.dpmPP2M, ScheduleID.automatic), ("DPM++ 2M", nil, .dpmPP2M, .uniform),
       ("DPM++ SDE", nil, .dpmPPSDE, .uniform), ("DPM++ 2M SDE Exponential", nil, .dpmPP2MSDE, .automatic),
       ("DPM++ 2M SDE Karras", nil, .dpmPP2MSDE, .karras), ("DPM++ 2M SDE Heun Karras", nil, .dpmPP2MSDEHeun, .karras),

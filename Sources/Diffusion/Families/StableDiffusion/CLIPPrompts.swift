@@ -5,7 +5,7 @@ import Tensors
 import Tokenization
 import Weights
 
-/// The prompts of Stable Diffusion: chunks of 77 tokens, encoded by one or two CLIP text encoders, one after the other.
+/// The prompts of Stable Diffusion: chunks of 77 tokens, encoded by one CLIP text encoder, or by two one after the other.
 final class CLIPPrompts: PromptEncoding {
   private let family: ModelFamily
   private let tokenizer: CLIPTokenizer
@@ -14,14 +14,14 @@ final class CLIPPrompts: PromptEncoding {
   private let compute: Compute
   private var library: EmbeddingLibrary?
 
-  /// The text encoders of a model.
+  /// Creates the text encoders of a model.
   ///
   /// - Parameters:
-  ///   - family: Says what the UNet takes besides the text.
-  ///   - tokenizer: Of all text encoders.
-  ///   - encoders: In the order of the family's.
-  ///   - numberWidth: How many values each number of the UNet's vector is embedded in.
-  ///   - compute: What the arithmetic runs on.
+  ///   - family: The family, which defines the UNet's other inputs.
+  ///   - tokenizer: The tokenizer of all text encoders.
+  ///   - encoders: The text encoders, in the order of the family.
+  ///   - numberWidth: How many values each number in the UNet's vector is embedded as.
+  ///   - compute: The machine and numerics to use.
   init(
     family: ModelFamily, tokenizer: CLIPTokenizer, encoders: [TextEncoder], numberWidth: Int, compute: Compute
   ) {
@@ -91,7 +91,7 @@ final class CLIPPrompts: PromptEncoding {
     try Self.chunks(text, emphasis, tokenizer, cleanings: Set(encoders.map(\.role.cleaning)), library)
   }
 
-  /// The chunks of a text as each tokenizer of the text encoders makes them.
+  /// The chunks of a text, for the tokenizer of each text encoder.
   ///
   /// Throws `PromptError`, or `WeightError` for a damaged embedding.
   static func chunks(
@@ -110,7 +110,7 @@ final class CLIPPrompts: PromptEncoding {
 }
 
 extension ModelFamily.TextEncoder {
-  /// How its tokenizer cleans text. The encoders of OpenCLIP are those that pad with zeros.
+  /// How its tokenizer cleans text. OpenCLIP's encoders are those that pad with zeros.
   var cleaning: TextCleaning { padding == .zero ? .openCLIP : .clip }
 }
 

@@ -16,7 +16,7 @@ struct StableDiffusionModel: DiffusionModel {
   private let tokenizer: CLIPTokenizer
   private let addedTokensRemark: String?
 
-  /// True: this family comes last in the list, and knows the other kinds of files that people mistake for checkpoints.
+  /// Always true: this family comes last in the list, and recognises other kinds of files that users mistake for checkpoints.
   static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { true }
 
   init(path: String, parts: ModelParts, vocabularies: VocabularyLocator) throws {
@@ -29,7 +29,7 @@ struct StableDiffusionModel: DiffusionModel {
       throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
     }
     try vocabulary.requireComplete(rows: known)
-    // A prompt is cut into tokens once for all text encoders.
+    // A prompt is split into tokens once for all text encoders.
     for folder in archive.tokenizerFolders {
       let other = try vocabularies.read(in: folder)
       guard other.map({ $0.isSame(as: vocabulary) }) != false else {
@@ -41,7 +41,7 @@ struct StableDiffusionModel: DiffusionModel {
     addedTokensRemark =
       unknown.isEmpty
       ? nil
-      : "\(vocabulary.path): the files beside it add \(unknown.prefix(5).map(\.abridged).joined(separator: ", "))"
+      : "\(vocabulary.path): the files next to it add \(unknown.prefix(5).map(\.abridged).joined(separator: ", "))"
         + "\(unknown.count > 5 ? " ..." : "") to the vocabulary, but the text encoder knows \(known) tokens: prompts read it as "
         + "other words"
     vocabularySHA256 = Hexadecimal.text(SHA256.hash(vocabulary.canonicalBytes))
@@ -88,7 +88,7 @@ struct StableDiffusionModel: DiffusionModel {
 
   var denoiser: any DenoiserConfiguration { archive.unet.configuration }
 
-  /// They run in fp32: they are a hundredth of the work.
+  /// Text encoders run in fp32, because they are a hundredth of the work.
   var textEncoderBytes: Int {
     archive.textEncoders.reduce(0) { $0 + $1.configuration.parameterCount * ElementType.fp32.size }
   }

@@ -4,7 +4,7 @@ import Tensors
 import Tokenization
 import Weights
 
-/// One of a model's text encoders: chunks of tokens in, emphasised encodings out.
+/// One of a model's text encoders: turns chunks of tokens into encodings, with emphasis applied.
 struct TextEncoder {
   /// How the family uses it.
   let role: ModelFamily.TextEncoder
@@ -17,14 +17,15 @@ struct TextEncoder {
   /// Encodes the texts of one schedule.
   ///
   /// - Parameters:
-  ///   - texts: The chunks of each text, and how many entries of the schedule have it; emphasis takes the mean over all.
-  ///   - length: How many chunks each encoding has, at least as many as each text.
-  ///   - empty: The chunk that pads short texts.
+  ///   - texts: The chunks of each text, and the number of schedule entries with this text; emphasis uses the mean over all
+  ///     entries.
+  ///   - length: The number of chunks of each encoding, at least that of each text.
+  ///   - empty: The chunk for padding short texts.
   ///   - clipSkip: 1 for the last layer.
-  ///   - emphasis: How weights change the encoding.
+  ///   - emphasis: How weights are applied.
   ///   - vectors: Returns an embedding's vectors for this encoder.
   /// - Returns: An encoding for each text, all of the same length.
-  /// - Throws: What `vectors` throws, and what reading the encoder throws.
+  /// - Throws: The errors of `vectors` and of reading the encoder.
   func encode(
     _ texts: [(chunks: [PromptChunks.Chunk], count: Int)], length: Int, empty: PromptChunks.Chunk, clipSkip: Int,
     emphasis: EmphasisChoice, vectors: (Int) throws -> [Float]

@@ -1,6 +1,6 @@
 import Tensors
 
-/// A text as the text encoders encode it.
+/// The encoding of a text by the text encoders.
 struct TextEncoding {
   /// The tokens of all chunks: `[1, 1, 77 * chunks, width]`.
   let tokens: Tensor
@@ -9,7 +9,7 @@ struct TextEncoding {
 }
 
 extension TextEncoding {
-  /// The encodings of one text by several encoders, joined token by token.
+  /// Joins the encodings of one text by several encoders, token by token.
   init(joining encodings: [TextEncoding], _ compute: Compute) {
     guard encodings.count > 1 else {
       self = encodings[0]
@@ -29,7 +29,7 @@ extension TextEncoding {
     self.init(tokens: tokens, pooled: encodings.lazy.compactMap(\.pooled).first)
   }
 
-  /// The encoding with its last token repeated up to a length, as the webui makes parts of a prompt equally long.
+  /// The encoding with its last token repeated up to a length. The webui makes parts of a prompt equally long in this way.
   func lengthened(to length: Int, _ compute: Compute) -> TextEncoding {
     guard tokens.width < length else { return self }
     let longer = compute.tensor(batch: 1, height: 1, width: length, channels: tokens.channels)

@@ -6,12 +6,12 @@ import Weights
 
 /// Flux.1.
 enum Flux1Family: TransformerFamily {
-  /// Only dev reads a guidance.
+  /// Only dev takes the guidance scale as an input.
   static func id(of sizes: Flux1Configuration, isDistilled: Bool?) -> FamilyID {
     sizes.hasGuidance ? .flux1Dev : .flux1Schnell
   }
 
-  /// Those of its VAE, which a VAE's file does not have.
+  /// The latents of its VAE; a VAE's file does not state their scale.
   static func latents(of sizes: Flux1Configuration) -> LatentFormat {
     .ofFlux1(channels: sizes.latentChannels)
   }
@@ -36,7 +36,7 @@ enum Flux1Family: TransformerFamily {
 }
 
 extension LatentFormat {
-  /// The latents of Flux.1's VAE, which Z-Image has too.
+  /// The latents of Flux.1's VAE, which Z-Image uses too.
   static func ofFlux1(channels: Int) -> LatentFormat {
     LatentFormat(channels: channels, scale: LatentScale(factor: 0.3611, shift: 0.1159))
   }

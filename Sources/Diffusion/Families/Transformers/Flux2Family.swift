@@ -11,7 +11,7 @@ enum Flux2Family: TransformerFamily {
     isDistilled == false ? .kleinBase : .klein
   }
 
-  /// The VAE's statistics scale the latents.
+  /// The latents, which are scaled by the VAE's statistics.
   static func latents(of sizes: Flux2Configuration) -> LatentFormat {
     LatentFormat(
       channels: sizes.latentChannels, scale: LatentScale(factor: 1), pixelsPerPlace: 16)

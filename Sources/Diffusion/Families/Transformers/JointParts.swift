@@ -20,14 +20,14 @@ struct JointParts: TextParts {
   let clips: [CLIP]
   let t5: (archive: TextEncoderArchive, tokenizer: T5Tokenizer)?
 
-  /// Finds them; nil if one is missing.
+  /// Finds the parts; nil if one is missing.
   ///
   /// - Parameters:
   ///   - search: The search.
   ///   - vocabularies: Finds CLIP's vocabulary.
   ///   - needs: The CLIPs that the family needs.
-  ///   - need: The T5.
-  /// - Throws: What the search throws.
+  ///   - need: The T5 that the family needs.
+  /// - Throws: The errors of the search.
   init?(
     _ search: PartSearch, _ vocabularies: VocabularyLocator, clips needs: [TextEncoderNeed], t5 need: TextEncoderNeed
   ) throws {
@@ -35,7 +35,7 @@ struct JointParts: TextParts {
     for need in needs {
       guard let archive = try search.encoder(need) else { continue }
       let isG = need.folder == TextEncoderNeed.clipG.folder
-      // A folder of Stable Diffusion 3 has a projection of CLIP-L; that of other files is a leftover.
+      // A folder of Stable Diffusion 3 has a projection of CLIP-L; in other files it is a leftover.
       let isProjected = !isG && ModelFiles.isFolder(archive.path) && archive.clip?.projectionWidth != nil
       let role =
         isG ? ModelFamily.clipG : isProjected && needs.count > 1 ? ModelFamily.projectedCLIPL : ModelFamily.clipL
@@ -53,7 +53,7 @@ struct JointParts: TextParts {
     if let encoder, let text { t5 = (encoder, text) } else { t5 = nil }
   }
 
-  /// CLIP's vocabulary; nil if there is none, which is remembered.
+  /// CLIP's vocabulary; nil if there is none, which is recorded.
   private static func vocabulary(_ search: PartSearch, _ vocabularies: VocabularyLocator) throws -> Vocabulary? {
     do {
       return try vocabularies.find(for: search.model)
@@ -71,13 +71,13 @@ struct JointParts: TextParts {
 
   var vocabulary: [UInt8] { tokenizer.vocabulary.canonicalBytes + (t5?.tokenizer.canonicalBytes ?? []) }
 
-  /// CLIPs are whole in memory, one after the other; T5 is read layer by layer.
+  /// CLIPs are loaded whole, one after the other; T5 is read layer by layer.
   var memoryBytes: Int {
     let clips = clips.map { $0.configuration.parameterCount * ElementType.fp32.size }
     return (clips + (t5.map { [$0.archive.memoryBytes(tokens: 512, .fp32)] } ?? [])).max() ?? 0
   }
 
-  /// Chunks of CLIP's tokens with two CLIPs; otherwise T5's tokens.
+  /// The number of chunks of CLIP's tokens if there are two CLIPs, otherwise the number of T5's tokens.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
     let runs = try PromptAttention.Run.runs(text, emphasis)
     guard clips.count == 1, let t5 else {
@@ -86,11 +86,11 @@ struct JointParts: TextParts {
     return max(runs.filter { !$0.isBreak }.reduce(1) { $0 + t5.tokenizer.encode($1.text).count }, 256)
   }
 
-  /// How CLIP's text is cleaned: as by the tokenizers of the models' folders in the transformers library, which repair nothing. The webui
-  /// and Forge have ftfy installed, so theirs do. T5 gets the same text unrepaired everywhere.
+  /// How CLIP's text is cleaned: as by the tokenizers in the models' folders with the transformers library, which repair
+  /// nothing. The webui and Forge have ftfy installed, so theirs do. T5 gets the unrepaired text in all programs.
   static let cleaning = TextCleaning.unrepaired
 
-  /// 0 for texts that were repaired at first.
+  /// 0 for texts that the first version repaired.
   func textRepair(of text: String) -> Int? { tokenizer.isRepaired(text, by: [.clip]) ? 0 : nil }
 
   func audits() throws(WeightError) -> [WeightAudit] {
@@ -113,7 +113,7 @@ struct JointParts: TextParts {
     }
   }
 
-  /// The encoders, which are read when they are needed.
+  /// The encoders; each is read when it is needed.
   func encoders(_ compute: Compute, smallBytes: Int) -> [TextEncoder] {
     let compute = compute.with(.fp32)
     return clips.map { clip in
@@ -127,7 +127,7 @@ struct JointParts: TextParts {
     }
   }
 
-  /// T5 with its tokenizer; nil if there is none.
+  /// The T5 with its tokenizer; nil if there is none.
   func t5Texts(_ compute: Compute) -> T5Texts? {
     t5.flatMap { archive, tokenizer in
       archive.t5(compute).map {

@@ -10,7 +10,7 @@ struct QwenParts: TextParts {
   let tokenizer: QwenTokenizer
   let reading: QwenReading
 
-  /// Finds them; nil if one is missing.
+  /// Finds the parts; nil if one is missing.
   init?(_ search: PartSearch, width: Int, reading: (TextEncoderArchive) -> QwenReading) throws {
     let need = TextEncoderNeed.qwen3(width: width)
     let archive = try search.encoder(need)
@@ -22,7 +22,7 @@ struct QwenParts: TextParts {
 
   var archives: [TextEncoderArchive] { [archive] }
   var vocabulary: [UInt8] { tokenizer.canonicalBytes }
-  /// Of a prompt and a negative prompt of ordinary length.
+  /// For a prompt and a negative prompt of typical length.
   var memoryBytes: Int { archive.memoryBytes(tokens: 1024, .fp32) }
 
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) -> Int { 1 }
@@ -41,7 +41,7 @@ struct QwenParts: TextParts {
     }
   }
 
-  /// The prompts of a model with a Qwen3 alone.
+  /// The prompts of a model with only a Qwen3.
   func prompts<Network: DenoisingNetwork>(
     _ compute: Compute, for network: Network.Type, context: @escaping (Tensor, Network) -> Network.Context
   ) -> QwenPrompts<Network> {

@@ -6,14 +6,14 @@ import Weights
 
 /// Stable Diffusion 3 and 3.5.
 enum SD3Family: TransformerFamily {
-  /// By the blocks; turbo by its name.
+  /// The family, found from the blocks; turbo is recognised by its name.
   static func id(of sizes: SD3Configuration, isDistilled: Bool?) -> FamilyID {
     if !sizes.hasNorms { return .sd3 }
     if !sizes.dualLayers.isEmpty { return .sd35Medium }
     return isDistilled == true ? .sd35LargeTurbo : .sd35Large
   }
 
-  /// Those of its VAE, which a VAE's file does not have.
+  /// The latents of its VAE; a VAE's file does not state their scale.
   static func latents(of sizes: SD3Configuration) -> LatentFormat {
     LatentFormat(
       channels: sizes.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609))

@@ -5,11 +5,11 @@ import Tensors
 import Tokenization
 import Weights
 
-/// A family whose network is a transformer, and whose text encoders and VAE may be in files of their own.
+/// A family whose network is a transformer, and whose text encoders and VAE may be in separate files.
 protocol TransformerFamily {
   /// The sizes of the network.
   associatedtype Configuration: TransformerConfiguration where Configuration.Network == Prompts.Network
-  /// Text encoders in, contexts for the network out.
+  /// Turns texts into contexts for the network.
   associatedtype Prompts: PromptEncoding
   /// The text encoders and tokenizers of a model.
   associatedtype Texts: TextParts
@@ -17,18 +17,18 @@ protocol TransformerFamily {
   /// How a model of this family is sampled.
   ///
   /// - Parameters:
-  ///   - sizes: Of the network.
+  ///   - sizes: The sizes of the network.
   ///   - isDistilled: Whether it is distilled to a few steps without guidance; nil if the files do not state it.
   /// - Returns: The family.
   static func id(of sizes: Configuration, isDistilled: Bool?) -> FamilyID
   /// The latents that are sampled.
   static func latents(of sizes: Configuration) -> LatentFormat
-  /// What the VAE's files are usually called.
+  /// The usual names of the VAE's files.
   static var vaeFiles: [String] { get }
 
-  /// Finds the text encoders and tokenizers; nil if one is missing, which the search remembers.
+  /// Finds the text encoders and tokenizers; nil if one is missing, which the search records.
   ///
-  /// Throws what the search throws.
+  /// Throws the errors of the search.
   static func texts(
     _ sizes: Configuration, _ search: PartSearch, _ vocabularies: VocabularyLocator
   ) throws -> Texts?
@@ -40,23 +40,23 @@ protocol TransformerFamily {
 protocol TextParts: Sendable {
   /// The encoders, in the family's order.
   var archives: [TextEncoderArchive] { get }
-  /// Everything that cuts prompts into tokens, as bytes that are the same for every form of file.
+  /// Everything that splits prompts into tokens, as bytes that are the same for every file format.
   var vocabulary: [UInt8] { get }
-  /// Bytes of memory that encoding takes.
+  /// The memory for encoding, in bytes.
   var memoryBytes: Int { get }
-  /// The length of a text's context in the family's own count, as `PromptEncoding.chunkCount` has it.
+  /// The length of a text's context, counted as in `PromptEncoding.chunkCount`.
   ///
   /// Throws `PromptError`.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int
   /// See ``DiffusionModel``.
   func textRepair(of text: String) -> Int?
-  /// Finds missing and misshapen tensors, from headers alone.
+  /// Finds missing and misshapen tensors, reading only headers.
   func audits() throws(WeightError) -> [WeightAudit]
   /// Throws `EngineError` or `WeightError` if encoders and tokenizers do not belong together.
   func check() throws
 }
 
 extension TextParts {
-  /// Nil: the text is read as it is.
+  /// nil by default: the text is used as it is.
   func textRepair(of text: String) -> Int? { nil }
 }

@@ -9,7 +9,7 @@ import Text
 import Tokenization
 import Weights
 
-/// A checkpoint with a transformer: a diffusers folder, or a single file that others complete.
+/// A checkpoint with a transformer: a diffusers folder, or a single file that other files complete.
 struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   private let archive: TransformerArchive
   private let sizes: Family.Configuration
@@ -57,7 +57,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     try texts.check()
     self.texts = texts
     vocabularySHA256 = Hexadecimal.text(SHA256.hash(texts.vocabulary))
-    // Those inside the model are a part of its digest.
+    // Text encoders inside the model are part of its digest.
     textEncoderFiles = texts.archives.map(\.path).filter { $0 != path && !$0.hasPrefix(path + "/") }
   }
 
@@ -67,7 +67,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   var familyName: String { id.rawValue }
   var familyTitle: String { id.traits.title }
 
-  /// What was found without being named.
+  /// The parts that were found without being named.
   var remarks: [String] { foundVAE.map { ["its VAE is \($0)"] } ?? [] }
 
   var textEncoderPath: String? { nil }
@@ -80,7 +80,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     try archive.sha256(digests, with: folderFiles)
   }
 
-  /// The files of a diffusers folder that are read besides the transformer's, relative to it.
+  /// The files of a diffusers folder that are read besides those of the transformer, relative to the folder.
   private var folderFiles: [String] {
     guard ModelFiles.isFolder(path) else { return [] }
     let own = texts.archives.map(\.path).filter { $0.hasPrefix(path + "/") }.map {
@@ -116,7 +116,7 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     guard vae.latentChannels == latents.channels else {
       throw .configuration(
         path: vae.path, key: "channels of the VAE's latent", found: "\(vae.latentChannels)",
-        expected: "\(latents.channels), those of \(familyTitle), whose VAE is usually called "
+        expected: "\(latents.channels), the number for \(familyTitle); its VAE is usually called "
           + Family.vaeFiles.joined(separator: " or "))
     }
   }
@@ -133,8 +133,8 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
     archive.weightBytes(precision, Self.storage, adapted: adapted)
   }
 
-  /// As in the file, if that is smaller: a step has so many tokens that unpacking the weights costs it a few percent, and packing
-  /// the larger networks would take more memory than most machines have.
+  /// Weights stay in the form of the file if that is smaller. A step has so many tokens that unpacking the weights costs only a
+  /// few percent, and packing the larger networks would need more memory than most machines have.
   private static var storage: WeightStorage { .kept }
 
   func networks(_ compute: Compute, smallBytes: Int) throws -> any SamplingNetworks {

@@ -1,8 +1,8 @@
 import Foundation
 import Networks
 
-/// Finds a VAE for a checkpoint without one: by its tensors, whatever its name, beside the checkpoint and in `vae/` beside it,
-/// above it, and in each folder of models.
+/// Finds a VAE for a checkpoint without one, by its tensors, whatever its name. It searches next to the checkpoint, in `vae/`
+/// next to it and above it, and in each folder of models.
 struct VAESearch {
   private let model: String
   private let folders: [String]
@@ -10,15 +10,15 @@ struct VAESearch {
 
   private static let subfolders = ["vae", "VAE"]
   private static let endings = [".safetensors", ".sft", ".gguf", ".pt", ".ckpt"]
-  /// The most files of a folder whose tensors are looked at.
+  /// The largest number of files in a folder whose tensors are examined.
   private static let fileLimit = 200
 
-  /// A search.
+  /// Creates a search.
   ///
   /// - Parameters:
   ///   - model: The checkpoint.
-  ///   - folders: Folders of models.
-  ///   - channels: Channels of the latents that the VAE must decode.
+  ///   - folders: The folders of models.
+  ///   - channels: The number of channels of the latents that the VAE must decode.
   init(model: String, folders: [String], channels: Int) {
     self.model = model
     self.folders = folders
@@ -34,7 +34,7 @@ struct VAESearch {
     return places.filter { seen.insert($0).inserted }
   }
 
-  /// The first file that fits; nil if there is none.
+  /// The first suitable file; nil if there is none.
   func find() -> String? { searched.lazy.flatMap(Self.files).first(where: fits) }
 
   private func fits(_ path: String) -> Bool {

@@ -11,7 +11,7 @@ enum ZImageFamily: TransformerFamily {
     isDistilled == false ? .zImage : .zImageTurbo
   }
 
-  /// Those of Flux.1, whose scale a VAE's file does not have.
+  /// The latents of Flux.1; a VAE's file does not state their scale.
   static func latents(of sizes: ZImageConfiguration) -> LatentFormat {
     .ofFlux1(channels: sizes.latentChannels)
   }
