@@ -136,6 +136,24 @@ import TestSupport
     #expect(found.guardsAreWhole && found.values == expected.values)
   }
 
+  @Test(arguments: Kernels.available, [1, 2, 3, 4, 5, 9])
+  func `products of a row with vectors have the bits of one fused sum for each lane`(kernels: Kernels, vectors: Int) {
+    let (count, stride) = (48, 53)
+    var random = SplitMix64(seed: vectors)
+    let a = random.floats(count)
+    let x = random.floats(vectors * stride)
+    let found = GuardedFloats(count: vectors * 16)
+    kernels.table.pointee.lane_products(a, x, stride, vectors, count, found.start)
+    let expected = (0..<vectors).flatMap { vector in
+      (0..<16).map { lane in
+        Swift.stride(from: lane, to: count, by: 16).reduce(Float(0)) {
+          $0.addingProduct(a[$1], x[vector * stride + $1])
+        }
+      }
+    }
+    #expect(found.guardsAreWhole && found.values == expected)
+  }
+
   /// At an odd address, where files may have them.
   @Test(arguments: Kernels.available)
   func `all half precision numbers are widened exactly, and non-finite ones are reported`(kernels: Kernels) {

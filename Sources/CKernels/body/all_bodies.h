@@ -6,6 +6,7 @@
 #include "norm_body.h"
 #include "pointwise_body.h"
 #include "product_body.h"
+#include "lane_products_body.h"
 #include "attention_body.h"
 #include "half_body.h"
 #include "winograd_math.h"

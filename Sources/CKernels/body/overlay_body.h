@@ -55,6 +55,7 @@ static void overlay(ck_table *t) {
   t->gelu_tanh = gelu_tanh;
   t->add = add;
   t->add_scaled = add_scaled;
+  t->lane_products = lane_products;
   t->rms_norm = rms_norm;
   t->heads = heads;
   t->gate = gate;

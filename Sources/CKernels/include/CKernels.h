@@ -333,6 +333,9 @@ typedef struct {
   void (*add)(const float *a, const float *b, size_t count, float *y);
   /// y[i][c] = residual[i][c] + x[i][c] * scale[c]; `y` may be the memory of either.
   void (*add_scaled)(const float *residual, const float *x, size_t rows, size_t channels, const float *scale, float *y);
+  /// The products of a row with some vectors, in 16 sums for each vector: sums[v][l] adds up a[i] * x[v * x_stride + i] for i = l,
+  /// l + 16, ..., with one rounding for each i, so that all instruction sets give the same. `count` is a multiple of 16.
+  void (*lane_products)(const float *a, const float *x, size_t x_stride, size_t vectors, size_t count, float *sums);
   void (*rms_norm)(const ck_rms_norm *);
   void (*heads)(const ck_heads *);
   void (*gate)(const ck_gate *);

@@ -120,6 +120,13 @@ static void add(const float *a, const float *b, size_t count, float *y) {
   for (size_t i = 0; i < count; i++) y[i] = a[i] + b[i];
 }
 
+static void lane_products(const float *a, const float *x, size_t x_stride, size_t vectors, size_t count, float *sums) {
+  for (size_t v = 0; v < vectors; v++, x += x_stride, sums += 16) {
+    for (size_t l = 0; l < 16; l++) sums[l] = 0;
+    for (size_t i = 0; i < count; i++) sums[i % 16] = fmaf(a[i], x[i], sums[i % 16]);
+  }
+}
+
 static float widened(uint16_t x) {
   uint32_t bits = (uint32_t)x << 16;
   float value;

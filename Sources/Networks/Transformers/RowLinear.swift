@@ -56,7 +56,9 @@ final class RowLinear: Sendable {
               patch?.apply(to: weights, rows: rows)
               for row in rows {
                 let weights = weights + (row - rows.lowerBound) * inputs
-                for vector in 0..<count { y[vector * outputs + row] += Self.dot(weights, x + vector * inputs, inputs) }
+                compute.products(weights, x, count: count, width: inputs) { vector, product in
+                  y[vector * outputs + row] += product
+                }
               }
             } catch {
               failure.withLock { first in
@@ -69,20 +71,6 @@ final class RowLinear: Sendable {
     }
     if let failure = failure.withLock({ $0 }) { throw WeightError.file(failure.error) }
     return (0..<count).map { Array(y[$0 * outputs..<($0 + 1) * outputs]) }
-  }
-
-  /// The sum of products, in an order that depends only on the count.
-  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-    var sums = SIMD16<Float>()
-    let whole = count / 16 * 16
-    for i in stride(from: 0, to: whole, by: 16) {
-      let x = UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self)
-      let y = UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
-      sums.addProduct(x, y)
-    }
-    var sum = sums.sum()
-    for i in whole..<count { sum += a[i] * b[i] }
-    return sum
   }
 }
 

@@ -132,14 +132,14 @@ struct PromptFileReader {
 
   /// The images of a line with options; several for `--batch_size` and `--n_iter`.
   private func options(_ line: String, at position: SourcePosition) -> [AxisValue]? {
-    func position(_ column: Int) -> SourcePosition {
+    func columnPosition(_ column: Int) -> SourcePosition {
       Self.position(position.source, line: position.line, column: position.column + column - 1)
     }
     let options: [PromptFileLine.Option]
     do throws(PromptFileLine.Problem) {
       options = try PromptFileLine(line).options
     } catch {
-      findings.error(error.message, at: position(error.column))
+      findings.error(error.message, at: columnPosition(error.column))
       return nil
     }
     var entries: [YAMLEntry] = []
@@ -151,7 +151,7 @@ struct PromptFileReader {
         guard let count = Int(option.value), (1...10_000).contains(count), images * count <= 10_000 else {
           findings.error(
             "--\(option.name): found \(Quoted.short(option.value)), expected a whole number from 1 to 10000",
-            at: position(option.valueColumn))
+            at: columnPosition(option.valueColumn))
           isSound = false
           continue
         }
@@ -159,7 +159,7 @@ struct PromptFileReader {
       // The text that the webui shows instead of the prompt, and the sheet, which has its own key here.
       case "prompt_for_display", "do_not_save_grid": break
       case "outpath_samples", "outpath_grids":
-        findings.error("found --\(option.name), but output names the folder; remove it", at: position(option.column))
+        findings.error("found --\(option.name), but output names the folder; remove it", at: columnPosition(option.column))
         isSound = false
       default:
         let name = option.name == "sd_model" ? "model" : option.name
@@ -170,9 +170,9 @@ struct PromptFileReader {
         let isText = RecipeKey.named(name)?.kind == .text
         entries.append(
           YAMLEntry(
-            key: YAMLScalar(name), keyPosition: position(option.column),
+            key: YAMLScalar(name), keyPosition: columnPosition(option.column),
             value: YAMLNode(
-              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: position(option.valueColumn))))
+              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: columnPosition(option.valueColumn))))
       }
     }
     guard let first = row(entries, at: position), isSound else { return nil }
