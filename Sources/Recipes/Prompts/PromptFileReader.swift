@@ -159,7 +159,8 @@ struct PromptFileReader {
       // The text that the webui shows instead of the prompt, and the sheet, which has its own key here.
       case "prompt_for_display", "do_not_save_grid": break
       case "outpath_samples", "outpath_grids":
-        findings.error("found --\(option.name), but output names the folder; remove it", at: columnPosition(option.column))
+        findings.error(
+          "found --\(option.name), but output names the folder; remove it", at: columnPosition(option.column))
         isSound = false
       default:
         let name = option.name == "sd_model" ? "model" : option.name
@@ -172,7 +173,8 @@ struct PromptFileReader {
           YAMLEntry(
             key: YAMLScalar(name), keyPosition: columnPosition(option.column),
             value: YAMLNode(
-              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: columnPosition(option.valueColumn))))
+              .scalar(YAMLScalar(value, style: isText ? .doubleQuoted : .plain)), at: columnPosition(option.valueColumn)
+            )))
       }
     }
     guard let first = row(entries, at: position), isSound else { return nil }
