@@ -138,8 +138,8 @@ extension SD3Configuration: TransformerConfiguration {
     }
     heads = width / headWidth
     let rowCount = root.shape(of: "pos_embed.pos_embed")?.dropFirst().first ?? positionSide * positionSide
-    positionSide = Int(Double(places).squareRoot())
-    guard positionSide > 0, positionSide * positionSide == places else {
+    positionSide = Int(Double(rowCount).squareRoot())
+    guard positionSide > 0, positionSide * positionSide == rowCount else {
       throw .configuration(
         path: path, key: "rows of pos_embed", found: "\(rowCount)", expected: "a square, such as 36864")
     }
