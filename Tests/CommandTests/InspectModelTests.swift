@@ -166,7 +166,7 @@ import TestSupport
     for arguments in [["plan", "recipe.yaml"], ["recipe.yaml"]] {
       let child = try space.start([Child.program] + arguments, environment: [:])
       #expect(try await child.wait() == .exited(0))
-      #expect(child.errors.contains("note: ") && child.errors.contains("own.vae.safetensors beside it"))
+      #expect(child.errors.contains("note: ") && child.errors.contains("own.vae.safetensors next to it"))
     }
     #expect(
       try space.manifestJobs().allSatisfy { $0["infotext"]?.text?.contains("VAE: own.vae.safetensors, ") == true })

@@ -49,7 +49,7 @@ import TestSupport
     let ingredients = try engine.ingredients(for: settings)
     #expect(ingredients.vae?.path == path && ingredients.vae?.fileName == "own.vae.safetensors")
     let notes = engine.takeNotes()
-    #expect(notes.count == 1 && notes[0].contains("own.vae.safetensors beside it") && notes[0].contains("vae: none"))
+    #expect(notes.count == 1 && notes[0].contains("own.vae.safetensors next to it") && notes[0].contains("vae: none"))
   }
 
   @Test func `of several VAEs the one that the webui lists first counts, and others' are ignored`() throws {

@@ -112,7 +112,7 @@ import Weights
       let error = #expect(throws: WeightError.self) { try Engine.forTests().ingredients(for: settings) }
       return error?.description ?? ""
     }
-    #expect(try message([SyntheticTensor("a", [2, 64]), SyntheticTensor("b", [2, 64])]).contains("holds 2 tensors"))
+    #expect(try message([SyntheticTensor("a", [2, 64]), SyntheticTensor("b", [2, 64])]).contains("contains 2 tensors"))
     #expect(try message([SyntheticTensor("a", [76, 64])]).contains("room for 75 tokens"))
     #expect(try message([SyntheticTensor("a", [1, 2, 64])]).contains("expected [vectors, width]"))
     #expect(
@@ -217,7 +217,7 @@ import Weights
     let error = #expect(throws: WeightError.self) {
       try Engine.forTests().ingredients(for: settings("a boat <lora:ink:1>", in: folder))
     }
-    #expect(error?.description.contains("its embedding zq: it holds 2 tensors") == true)
+    #expect(error?.description.contains("its embedding zq: it contains 2 tensors") == true)
   }
 
   // MARK: Changes of the table
