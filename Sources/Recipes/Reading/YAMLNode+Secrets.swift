@@ -11,10 +11,10 @@ extension YAMLNode {
     guard var entries, let index = entries.firstIndex(where: { $0.name == key }) else { return nil }
     let value = entries[index].value
     if var members = value.entries {
-      guard let index = members.firstIndex(where: { $0.name == member }),
-        let address = members[index].value.redactedAddress
+      guard let memberIndex = members.firstIndex(where: { $0.name == member }),
+        let address = members[memberIndex].value.redactedAddress
       else { return nil }
-      members[index].value = address
+      members[memberIndex].value = address
       entries[index].value = YAMLNode(.mapping(members), at: value.position, isFlow: value.isFlow)
     } else {
       guard let address = value.redactedAddress else { return nil }
