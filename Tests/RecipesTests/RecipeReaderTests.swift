@@ -113,7 +113,7 @@ import TestSupport
           + "polyexponential, sgm_uniform, kl_optimal, align_your_steps, simple, normal, ddim, beta or flux2 "
           + #"(did you mean "karras"?)"#,
         #"fish.yaml:10:3: error: found the unknown name "cfg_scal", expected a recipe key, or values of the form "#
-          + #"{title: ..., key: ...} for an axis with a name of its own (did you mean "cfg_scale"?)"#,
+          + #"{title: ..., key: ...} for an axis with another name (did you mean "cfg_scale"?)"#,
         #"fish.yaml:12:18: error: found the unknown name "promt", expected a setting of a job (did you mean "prompt"?)"#,
         #"fish.yaml:13:7: error: style: found "oil", expected {title: ..., key: ...}, because style is not a recipe key "#
           + #"(did you mean "styles"?)"#,
@@ -198,7 +198,7 @@ import TestSupport
     ),
     (
       "grid: {seed: 1, 2, 3}",
-      "fish.yaml:1:17: error: found the unknown name \"2\", expected a recipe key, or values of the form {title: ..., key: ...} for an axis with a name of its own; inside braces a list needs brackets, as in {seed: [1, 2]}"
+      "fish.yaml:1:17: error: found the unknown name \"2\", expected a recipe key, or values of the form {title: ..., key: ...} for an axis with another name; inside braces a list needs brackets, as in {seed: [1, 2]}"
     ),
     ("grid: [seed]", "fish.yaml:1:7: error: grid: found a list, expected a mapping of axes, such as seed: [1, 2]"),
     ("grid: {seed: }", "fish.yaml:1:14: error: seed: found no values, expected at least one"),
