@@ -1,4 +1,5 @@
 import Foundation
+import Hashing
 import JSON
 import Runs
 import Settings
@@ -28,6 +29,8 @@ public final class Outbox {
   private let folder: RunFolder
   private let disk: Disk
   private var entries: [Subject: Entry] = [:]
+  /// The files that cannot be read, by the document's id in their names.
+  private var damaged: [String: [String]] = [:]
   private var next = 0
   /// File names are sorted as text, so that all numbers have to have 12 digits.
   private static let numberLimit = 999_999_999_999
@@ -48,14 +51,23 @@ public final class Outbox {
       guard !digits.isEmpty, digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { continue }
       // A larger number is not from here; what is in the file is announced nevertheless.
       if let number = Int(Substring(digits)), number < Self.numberLimit { next = max(next, number + 1) }
-      // A file that cannot be read is left for a person to look at.
-      guard let entry = read(name) else { continue }
+      // A file that cannot be read stays until its document is announced again.
+      guard let entry = read(name) else {
+        let id = name.utf8.dropFirst(digits.count + 1)
+        if name.hasSuffix(".json"), let id = String(id.dropLast(5)), !id.isEmpty {
+          damaged[id, default: []].append(name)
+        }
+        continue
+      }
       if let old = entries.updateValue(entry, forKey: Subject(entry.announcement)) { try remove(file: old.file) }
     }
   }
 
   /// How many announcements there are.
   var count: Int { entries.count }
+
+  /// The ids of documents whose announcement cannot be read, and so is not made.
+  public var lost: Set<String> { Set(damaged.keys) }
 
   /// The announcements in their order.
   var inOrder: [Entry] { entries.values.sorted { $0.file < $1.file } }
@@ -74,12 +86,14 @@ public final class Outbox {
     let value: JSONValue = [
       "id": .string(announcement.id), "key": .string(announcement.key), "url": .string(announcement.address.url),
       "document": .string(announcement.document), "queued": .string(Timestamp.now().iso),
+      "check": .string(Self.check(announcement)),
     ]
     try AtomicFile.write(Array((value.jsonText + "\n").utf8), to: "\(folder.outbox)/\(entry.file)", on: disk)
     next = min(next + 1, Self.numberLimit)
     let old = entries.updateValue(entry, forKey: Subject(announcement))
     // At the largest number, the new file has the old one's name.
     if let old, old.file != entry.file { try remove(file: old.file) }
+    for file in damaged.removeValue(forKey: announcement.id) ?? [] where file != entry.file { try remove(file: file) }
     return entry
   }
 
@@ -94,12 +108,25 @@ public final class Outbox {
     try disk.synchroniseFolder(folder.outbox)
   }
 
-  private func read(_ name: String) -> Entry? {
-    guard let bytes = try? FileReader.bytes(of: "\(folder.outbox)/\(name)"),
+  /// Reads a file of an outbox; nil for one that is damaged.
+  static func read(_ path: String) -> Announcement? {
+    guard let bytes = try? FileReader.bytes(of: path),
       let value = try? JSONValue(parsing: String(decoding: bytes, as: UTF8.self)), let id = value["id"]?.text,
       let key = value["key"]?.text, let address = value["url"]?.text.flatMap({ WebhookAddress($0) }),
       let document = value["document"]?.text, document.hasPrefix("responses/"), !document.contains("..")
     else { return nil }
-    return Entry(announcement: Announcement(id: id, key: key, document: document, address: address), file: name)
+    let announcement = Announcement(id: id, key: key, document: document, address: address)
+    // A flipped bit in an address would send the document to somebody else. Earlier versions wrote no check.
+    if let check = value["check"], check != .string(Self.check(announcement)) { return nil }
+    return announcement
+  }
+
+  private func read(_ name: String) -> Entry? {
+    Self.read("\(folder.outbox)/\(name)").map { Entry(announcement: $0, file: name) }
+  }
+
+  private static func check(_ announcement: Announcement) -> String {
+    let parts = [announcement.id, announcement.key, announcement.address.url, announcement.document]
+    return Hexadecimal.text(SHA256.hash(Array(parts.joined(separator: "\n").utf8)).prefix(8))
   }
 }

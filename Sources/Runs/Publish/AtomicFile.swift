@@ -88,7 +88,7 @@ package enum AtomicFile {
   package static func names(in folder: String) throws(RunError) -> [String] { try names(in: folder) { _ in true } }
 
   /// The names of the folders in a folder, in no order; none if it cannot be read.
-  static func folders(in folder: String) -> [String] {
+  package static func folders(in folder: String) -> [String] {
     let found = try? names(in: folder) { $0 == DT_DIR || $0 == DT_UNKNOWN || $0 == DT_LNK }
     return (found ?? []).filter { name in
       var status = stat()
