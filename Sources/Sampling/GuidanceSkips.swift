@@ -32,7 +32,7 @@ public struct GuidanceSkips: Hashable, Sendable {
   }
 
   /// Whether the call is skipped at every noise level.
-  private func isOutside(_ call: Int) -> Bool {
+  public func isOutside(_ call: Int) -> Bool {
     if earlyPart != 0, Double(call) / Double(plannedCalls) <= earlyPart { return true }
     return !interval.contains(call: call, of: plannedCalls)
   }

@@ -47,7 +47,11 @@ public struct HiresSettings: Hashable, Sendable {
   public var prompt = ""
   /// The negative prompt; empty for the first pass's.
   public var negativePrompt = ""
-  /// What enlarges the image; nil means the first latent filter, and infotexts do not record it.
+  /// The text that dynamic prompts made the second pass's own prompt of; empty if they did not.
+  public var promptTemplate = ""
+  /// The text that dynamic prompts made the second pass's own negative prompt of; empty if they did not.
+  public var negativePromptTemplate = ""
+  /// What enlarges the image; nil means the first latent filter, and is not recorded in infotexts.
   public var upscaler: UpscalerReference?
 
   /// The webui's defaults.
@@ -293,6 +297,19 @@ extension HiresSettings: SettingsPart {
       ],
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringSecondPass },
       shown: { .text($0.second?.negativePrompt ?? "") })
+    row(
+      "hr_prompt_template", \.promptTemplate, .text, "What dynamic prompts made the second pass's own prompt of.",
+      effect: .none,
+      infotext: [.entry("Hires template", at: 1902, when: { $0.settings.hires?.promptTemplate.isEmpty == false })],
+      isDerived: true, isShown: { $0.hires?.promptTemplate.isEmpty == false })
+    row(
+      "hr_negative_prompt_template", \.negativePromptTemplate, .text,
+      "What dynamic prompts made the second pass's own negative prompt of.", effect: .none,
+      infotext: [
+        .entry(
+          "Hires negative template", at: 1903, when: { $0.settings.hires?.negativePromptTemplate.isEmpty == false })
+      ],
+      isDerived: true, isShown: { $0.hires?.negativePromptTemplate.isEmpty == false })
     row(
       "hr_upscaler", \.upscaler, .upscaler,
       "What enlarges the first pass's latent or image: a filter, or the file of an upscaling network.",

@@ -1,4 +1,5 @@
 import Synchronization
+import Text
 
 /// Converts text to CLIP's token ids by byte-level byte-pair encoding.
 ///
@@ -16,6 +17,7 @@ public final class CLIPTokenizer: Sendable {
   private let splitter: AddedTokenSplitter?
   private let cleanSplitter: AddedTokenSplitter?
   private let addedTokens: [AddedToken]
+  private let rows: Int
 
   /// Creates a tokenizer with this vocabulary.
   ///
@@ -25,6 +27,7 @@ public final class CLIPTokenizer: Sendable {
   ///     are.
   public init(_ vocabulary: Vocabulary, rows: Int = 0) {
     self.vocabulary = vocabulary
+    self.rows = rows
     encoder = BytePairEncoder(vocabulary)
     let tokens = vocabulary.addedTokens.filter { $0.id < rows }
     addedTokens = tokens.sorted { $0.id < $1.id }
@@ -80,6 +83,17 @@ public final class CLIPTokenizer: Sendable {
     guard TextCleaning.mayMatter(for: text) else { return false }
     let before = encode(text, .unrepaired)
     return cleanings.contains { encode(text, $0) != before }
+  }
+
+  /// What users should know about tokens that the files add, and the text encoder has no rows for; empty if there are none.
+  public var remarks: [String] {
+    let unused = vocabulary.addedTokens(beyond: rows)
+    if unused.isEmpty { return [] }
+    return [
+      "\(vocabulary.path): the files beside it add \(unused.prefix(5).map(\.abridged).joined(separator: ", "))"
+        + "\(unused.count > 5 ? " ..." : "") to the vocabulary, but the text encoder knows \(rows) tokens: prompts read it as "
+        + "other words"
+    ]
   }
 
   /// Whether there are added tokens.

@@ -100,6 +100,39 @@ import TestSupport
     #expect(space.exists("run/contact-sheet.png") && space.exists("run/index.html"))
   }
 
+  @Test func `a request's images have prompts of their own, with the templates in their text`() async throws {
+    let space = try workspace("prompt: x\n")
+    try space.write(
+      #"""
+      {"id": "a", "input": {"prompt": "a {small|large|wide} boat, __sky__", "negative_prompt": "{blur|noise}", "seed": 3,
+       "n_iter": 3, "steps": 2, "width": 64, "height": 64, "enable_hr": true, "denoising_strength": 0.5, "hr_scale": 1.25,
+       "hr_prompt": "{near|far}", "hr_negative_prompt": "{dark|bright}",
+       "override_settings": {"sd_model_checkpoint": "model", "dynamic_prompts": "random"}}}
+      """#, to: "request.json")
+    try await space.run("request.json", "--output", "run")
+    let jobs = try space.manifestJobs()
+    let info = try JSONValue(
+      parsing: try #require(JSONValue(parsing: try space.text("run/responses/a.json"))["output"]?["info"]?.text))
+    #expect(jobs.count == 3 && info["all_prompts"]?.elements?.count == 3)
+    for (number, job) in jobs.enumerated() {
+      let text = try #require(job["infotext"]?.text)
+      let prompt = try #require(job["parameters"]?["prompt"]?.text)
+      #expect(!prompt.contains("{") && !prompt.contains("__") && text.hasPrefix(prompt + "\n"))
+      #expect(info["all_prompts"]?.elements?[number].text == prompt)
+      #expect(info["infotexts"]?.elements?[number].text == text)
+      let templates =
+        #"Template: "a {small|large|wide} boat, __sky__", Negative Template: {blur|noise}, "#
+        + "Hires template: {near|far}, Hires negative template: {dark|bright}, "
+      #expect(text.contains(templates), "\(text)")
+      #expect(text.contains(/Hires prompt: (near|far), Hires negative prompt: (dark|bright),/), "\(text)")
+      let again = try await space.run("reproduce", "run/\(try #require(job["file"]?.text))")
+      #expect(!again.errors.contains("emplate") && !again.output.contains("emplate"), "\(again.output)\(again.errors)")
+    }
+    let idle = try await space.run("request.json", "--output", "run", "--summary")
+    #expect(idle.output.contains("3 of 3 done, 0 failed (nothing to do)"), "\(idle.output)")
+    try await space.run("verify", "run")
+  }
+
   @Test func `prompts come from the standard input`() async throws {
     let space = try workspace(
       "model: model.safetensors\nprompts_from: '-'\nwidth: 64\nheight: 64\nsteps: 1\noutput: run\n")

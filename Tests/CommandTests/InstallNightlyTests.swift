@@ -69,6 +69,77 @@ import Testing
     _ = try await run(space, "night & day.yaml", "--remove", exits: 10)
   }
 
+  static let names = [
+    "plain", "with space", "per%cent %h", "qu'ote", "dou\"ble", "dol$HOME", "back\\slash", "ünï 東京", "semi;colon & amp",
+    "tab\tin", "-dash", "star*?[a]", "~tilde", "#hash", "trailing ", "{b}", "`id` $(id)", "(paren) !bang",
+  ]
+
+  @Test(arguments: names)
+  func `the shell of cron and systemd get every name as it is`(name: String) async throws {
+    let space = try space()
+    let folder = "\(space.path)/\(name)"
+    try space.makeFolder(name)
+    try space.write("nightly: 2\nprompt: a boat\n", to: "\(name)/\(name).yaml")
+    let value = "prompt=\(name) 50% $x \"a\" 'b' \\ end"
+    // A program that shows where it is and what it is given.
+    try space.writeProgram("#!/bin/sh\npwd\nprintf '%s\\n' \"$@\"\n", to: "bin/probe")
+    func planned(_ kind: String) async throws -> String {
+      let child = try space.start(
+        [
+          "/bin/sh", "-c",
+          "cd \"$1\" && exec \"$0\" install-nightly \"./$2.yaml\" \(kind) --dry-run --with --set \"$3\"",
+          Child.program, folder, name, value,
+        ], environment: [:])
+      #expect(try await child.wait() == .exited(0), "\(child.output)\(child.errors)")
+      return child.output
+    }
+    let expected = [folder, "\(folder)/\(name).yaml", "--set", value]
+
+    let table = try await planned("--cron").split(separator: "\n").filter { $0.hasPrefix("#") || $0.hasPrefix("0 1 ") }
+    let line = try #require(table.last)
+    // Cron itself makes a line feed of a percent sign without a backslash.
+    #expect(line.replacingOccurrences(of: "\\%", with: "").contains("%") == false)
+    let command = line.dropFirst("0 1 * * *  ".count).replacingOccurrences(of: "\\%", with: "%")
+      .replacingOccurrences(of: Child.program, with: space.path + "/bin/probe")
+    let shown = try space.start(["/bin/sh", "-c", command], environment: [:])
+    #expect(try await shown.wait() == .exited(0))
+    #expect(shown.output.split(separator: "\n").map(String.init) == expected)
+    if access("/usr/bin/crontab", X_OK) == 0 {
+      // Debian's cron checks a table without installing it.
+      try space.write(table.joined(separator: "\n") + "\n", to: "table")
+      let checked = try space.start(["/usr/bin/crontab", "-n", "table"], environment: [:])
+      #expect(try await checked.wait() == .exited(0), "\(checked.output)\(checked.errors)")
+    }
+
+    let units = try await planned("--systemd")
+    let start = try #require(units.firstMatch(of: /ExecStart=(.*)/)?.1)
+    #expect(Self.words(String(start)).dropFirst() == expected.dropFirst())
+    let place = try #require(units.firstMatch(of: /WorkingDirectory=(.*)/)?.1)
+    #expect(place.replacingOccurrences(of: "%%", with: "%") == folder)
+  }
+
+  /// The words of a command line as systemd reads them: quotation marks, backslashes, and doubled percent and dollar signs.
+  private static func words(_ line: String) -> [String] {
+    var words: [String] = []
+    var word: String?
+    var isQuoted = false
+    var characters = line.makeIterator()
+    while let character = characters.next() {
+      switch character {
+      case "\"":
+        isQuoted.toggle()
+        word = word ?? ""
+      case "\\": word = (word ?? "") + (characters.next().map { String($0) } ?? "")
+      case " " where !isQuoted:
+        if let found = word { words.append(found) }
+        word = nil
+      default: word = (word ?? "") + String(character)
+      }
+    }
+    if let word { words.append(word) }
+    return words.map { $0.replacingOccurrences(of: "%%", with: "%").replacingOccurrences(of: "$$", with: "$") }
+  }
+
   @Test func `a first crontab is made, and a table that cron refuses is reported`() async throws {
     let space = try space("night.yaml")
     _ = try await run(space, "night.yaml", "--cron")

@@ -136,6 +136,26 @@ import Testing
     #expect(try await child.wait() == .exited(75))
   }
 
+  @Test func `an entry whose output cannot be written stays, and the next process continues it`() async throws {
+    let space = try Workspace(recipe: nil)
+    try space.write(Self.recipe("taken/a"), to: "a.yaml")
+    try space.write(Self.recipe("b"), to: "b.yaml")
+    // A file, where the run's folder has to be.
+    try space.write("", to: "taken")
+    try await space.run("queue", "add", "a.yaml", "--priority", "urgent")
+    try await space.run("queue", "add", "b.yaml")
+    let run = try await space.run("queue", "run", exits: 74)
+    #expect(run.errors.contains("note: queue 1 stays: its output could not be written"), "\(run.errors)")
+    #expect(try space.images("b").count == 2)
+    #expect(try await codes(space) == [0])
+    #expect(try await queue(space)["entries"]?.elements?.compactMap { $0["id"]?.integerValue } == [1])
+    try await space.run("queue", "run", exits: 74)
+    try space.remove("taken")
+    try await space.run("queue", "run")
+    #expect(try space.images("taken/a").count == 2)
+    #expect(try await codes(space) == [0, 0])
+  }
+
   @Test func `several recipes on the command line are a queue of the moment`() async throws {
     let space = try Workspace(recipe: nil)
     for name in ["a", "b"] { try space.write(Self.recipe(name), to: name + ".yaml") }
@@ -150,6 +170,38 @@ import Testing
     for name in ["a", "b", "c"] { #expect(try space.images(name).count == 2) }
     try await space.run("a.yaml", "b.yaml", "--output", "x", exits: 64)
     try await space.run("a.yaml", "missing.yaml", exits: 10)
+  }
+
+  @Test func `an entry whose adding was killed is whole or not there`() async throws {
+    let space = try Workspace(recipe: nil)
+    for name in ["a", "b"] { try space.write(Self.recipe(name), to: name + ".yaml") }
+    var random = SplitMix64(state: 3)
+    let clock = ContinuousClock.now
+    try await space.run("queue", "add", "a.yaml", "--with", "--set", "steps=3")
+    let whole = (ContinuousClock.now - clock) / .microseconds(1)
+    var acknowledged = 1
+    var kills = 0
+    while kills < 100 {
+      let children = try (0..<2).map { _ in
+        try space.start("queue", "add", "a.yaml", "b.yaml", "--priority", "urgent", "--with", "--set", "steps=3")
+      }
+      usleep(UInt32.random(in: UInt32(whole / 3)...UInt32(whole * 1.3), using: &random))
+      for child in children {
+        child.kill(SIGKILL)
+        if try await child.wait() == .killed(by: SIGKILL) { kills += 1 }
+        // What was printed is in the queue.
+        acknowledged += child.outputLines.count
+      }
+      let entries = try #require(try await queue(space)["entries"]?.elements)
+      #expect(
+        entries.count >= acknowledged && Set(entries.compactMap { $0["id"]?.integerValue }).count == entries.count)
+      acknowledged = entries.count
+      for entry in entries {
+        #expect(["a", "b"].contains { entry["path"]?.text == "\(space.path)/\($0).yaml" })
+        #expect(entry["arguments"] == ["--set", "steps=3"])
+      }
+    }
+    #expect(acknowledged > 1)
   }
 
   @Test(arguments: [1, 2] as [UInt64])

@@ -54,6 +54,35 @@ import TestSupport
     #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.outbox).count == damaged.count + 2)
   }
 
+  @Test(arguments: ["", "{\"id\":", "[]", "flipped"])
+  func `a damaged announcement is not made, and gone once its document is announced again`(damage: String) throws {
+    let fixture = try WebhookFixture()
+    let outbox = try Outbox(fixture.folder)
+    let entry = try outbox.add(try fixture.document("a-1", to: "http://host/"))
+    _ = try outbox.add(try fixture.document("b", to: "http://host/"))
+    let path = fixture.folder.outbox + "/" + entry.file
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let flipped = text.replacingOccurrences(of: "http://host/", with: "http://hosu/")
+    #expect(flipped != text)
+    try Data((damage == "flipped" ? flipped : damage).utf8).write(to: URL(fileURLWithPath: path))
+    let again = try Outbox(fixture.folder)
+    #expect(again.inOrder.map(\.announcement.id) == ["b"] && again.lost == ["a-1"])
+    #expect(
+      ResponseExamination.findings(in: fixture.folder).filter { $0.kind == .announcement }.map(\.file) == [
+        "outbox/\(entry.file)"
+      ])
+    _ = try again.add(try fixture.document("a-1", to: "http://host/"))
+    #expect(try fixture.waiting() == ["b", "a-1"] && Outbox(fixture.folder).lost == [])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.outbox).count == 2)
+    // An earlier version's has no check.
+    let old = try Outbox(fixture.folder).inOrder[1]
+    let file = fixture.folder.outbox + "/" + old.file
+    let unchecked = try String(contentsOfFile: file, encoding: .utf8)
+      .replacing(/,"check":"[0-9a-f]{16}"/, with: "")
+    try Data(unchecked.utf8).write(to: URL(fileURLWithPath: file))
+    #expect(try !unchecked.contains("check") && fixture.waiting() == ["b", "a-1"])
+  }
+
   @Test func `a full disk is reported, and nothing that was announced is lost`() throws {
     let fixture = try WebhookFixture()
     let receiver = try Receiver { _ in .status(500) }

@@ -67,6 +67,43 @@ import TestSupport
     #expect(try answered(folder).count == 3)
   }
 
+  @Test func `an answer that was altered is given again, and announced again if its announcement is damaged`() throws {
+    let temporary = try TemporaryFolder()
+    let folder = RunFolder(temporary("run"))
+    let (desk, list) = try desk(3, in: folder)
+    for index in 0..<3 { try finish(index, desk, list, in: folder) }
+    try desk.close()
+    let paths = (0..<3).map { "\(folder.responses)/\(list.ids[$0]).json" }
+    let before = try paths.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    #expect(ResponseExamination.findings(in: folder) == [])
+    // One is cut, one has another byte; the third is copied, with another time.
+    try before[0].prefix(20).write(to: URL(fileURLWithPath: paths[0]))
+    var flipped = before[1]
+    flipped[flipped.count / 2] ^= 1
+    try flipped.write(to: URL(fileURLWithPath: paths[1]))
+    try before[2].write(to: URL(fileURLWithPath: paths[2]))
+    let findings = ResponseExamination.findings(in: folder)
+    #expect(findings.map(\.file).sorted() == paths[..<2].map { folder.name(of: $0) }.sorted())
+    #expect(findings.allSatisfy { $0.kind == .response && $0.problem == "has other bytes than were written" })
+    let (again, _) = try self.desk(3, in: folder)
+    let mark = try FileMark(path: paths[2])
+    for index in 0..<3 { try finish(index, again, list, in: folder) }
+    try again.close()
+    #expect(ResponseExamination.findings(in: folder) == [])
+    #expect(try FileMark(path: paths[2]) == mark)
+    for path in paths {
+      #expect(try JSONValue(parsing: String(contentsOfFile: path, encoding: .utf8))["status"] == "COMPLETED")
+    }
+    // Without digests, as earlier versions wrote the record, what is there counts.
+    let record = try String(contentsOfFile: folder.responseRecord, encoding: .utf8)
+    let old = record.replacing(/,"size":\d+,"modified":\d+,"sha256":"[0-9a-f]+"/, with: "")
+    #expect(!old.contains("sha256"))
+    try Data(old.utf8).write(to: URL(fileURLWithPath: folder.responseRecord))
+    #expect(ResponseExamination.findings(in: folder) == [])
+    try Data("<html>".utf8).write(to: URL(fileURLWithPath: paths[2]))
+    #expect(ResponseExamination.findings(in: folder).map(\.file) == [folder.name(of: paths[2])])
+  }
+
   @Test func `a full disk ends the answers, and half a line of the record is cut off`() throws {
     let temporary = try TemporaryFolder()
     let folder = RunFolder(temporary("run"))

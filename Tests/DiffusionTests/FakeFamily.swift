@@ -26,6 +26,8 @@ final class FakeNetwork: DenoisingNetwork {
   }
 
   let readsGuidance: Bool
+  /// As many as Stable Diffusion 3.5's layers that are skipped by default need.
+  let skippableLayers = 24
   /// All calls so far.
   private(set) var calls: [Call] = []
   /// The noise levels and prompts of the calls that were announced last.

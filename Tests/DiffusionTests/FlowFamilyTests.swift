@@ -119,19 +119,29 @@ import Tokenization
     }
   }
 
-  @Test func `a network is told all calls of a pass before the first, with the prompt and the guidance of each`() throws
-  {
-    let model = model(.sd3)
-    let networks = try networks(model)
-    var job = job(.sd3, .euler)
-    job.prompt = "a [fish:bird:0.5]"
-    job.guidanceInterval = try #require(PassInterval(0.2, 0.8))
-    _ = try sampled(job, model, networks)
-    let network = try networks.network.get()
-    let made = network.calls.flatMap { call in call.strengths.map { (call.timestep, $0) } }
-    #expect(network.expected.map(\.timestep) == made.map(\.0))
-    #expect(network.expected.map(\.strength) == made.map(\.1))
-    #expect(Set(made.map(\.1)).count == 3 && made.count < 10)
+  @Test(arguments: [1.0, 2.5], ["a fish", "a fish AND a cat:0.5"])
+  func `as many evaluations are planned as are made, those without layers too`(scale: Double, prompt: String) throws {
+    let model = model(.sd35Medium)
+    var job = job(.sd35Medium, .euler)
+    (job.cfgScale, job.prompt, job.steps) = (scale, prompt, 20)
+    for (skipping, interval, guided) in [
+      (0.0, "0.01 to 0.2", "0 to 1"), (2, "0.01 to 0.2", "0 to 1"), (2, "0.3 to 1", "0.2 to 0.5"),
+    ] {
+      job.skipLayerScale = skipping
+      job.skipLayerInterval = try #require(PassInterval(interval))
+      job.guidanceInterval = try #require(PassInterval(guided))
+      let memory = EvaluationMemory()
+      _ = try sampled(job, model, try networks(model), memory: memory)
+      let planned = Engine.evaluations(of: job, readsGuidance: false, steps: 0..<20)
+      #expect(memory.evaluations.asked == planned, "\(skipping) \(interval) \(guided)")
+      #expect(Engine.evaluations(of: job, readsGuidance: false, steps: 7..<7) == 0)
+      let parts = prompt.contains("AND") ? 2 : 1
+      // Calls 1 to 3, and 6 to 19.
+      let without = skipping == 0 ? 0 : interval.hasPrefix("0.01") ? 3 : 14
+      let hasNegative = scale != 1 || parts == 2
+      let negative = !hasNegative ? 0 : guided.hasPrefix("0.2") ? 6 : 20
+      #expect(planned == 20 * parts + negative + without * parts)
+    }
   }
 
   @Test func `brackets stay text where a family has no weights, and clip skip does nothing`() {

@@ -67,12 +67,11 @@ import Weights
     let archive = try #require(try search.encoder(need))
     var (configuration, weights) = try #require(try archive.clip(role))
     configuration.isPooledPlainly = configuration.projectionWidth == nil
-    let tokenizer = try Self.tokenizer()
     let model = PagedNetwork(
       bytes: 1 << 30, smallBytes: 0, profiler: compute.profiler, requireUnchanged: archive.requireUnchanged
     ) { [configuration, compute] in try CLIPTextModel(weights, configuration: configuration, compute: compute) }
     return TextEncoder(
-      role: role, model: model, configuration: configuration, endID: tokenizer.vocabulary.endID, compute: compute)
+      role: role, model: model, configuration: configuration, tokenizer: try Self.tokenizer(), compute: compute)
   }
 
   private func t5(_ search: PartSearch) throws -> T5Texts {
@@ -87,17 +86,17 @@ import Weights
     let folder = try Self.folder(Self.all)
     let search = search(folder)
     let settings = TextSettings(PassSettings())
-    let (tokenizer, texts) = (try Self.tokenizer(), [(text: item.prompt, count: 1)])
+    let texts = [(text: item.prompt, count: 1)]
     let left = try clip(.clipL, ModelFamily.clipL, search)
     if item.family == "flux" {
       let prompts = FluxPrompts<FakeNetwork>(
-        tokenizer: tokenizer, clipL: left, t5: try t5(search), compute: compute
+        clipL: left, t5: try t5(search), compute: compute
       ) { encoding, _ in FakeNetwork.Context(strength: Float(encoding.tokens.width)) }
       #expect(try prompts.chunkCount(of: item.prompt, .original) == item.ids.count)
       return try prompts.encode(texts, settings)[0]
     }
     let prompts = SD3Prompts<FakeNetwork>(
-      tokenizer: tokenizer, clipL: left, clipG: try clip(.clipG, ModelFamily.clipG, search),
+      clipL: left, clipG: try clip(.clipG, ModelFamily.clipG, search),
       t5: item.family == "sd3" ? try t5(search) : nil, width: 224, compute: compute
     ) { encoding, _ in FakeNetwork.Context(strength: Float(encoding.tokens.width)) }
     return try prompts.encode(texts, settings)[0]

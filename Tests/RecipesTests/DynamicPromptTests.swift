@@ -351,3 +351,157 @@ import TestSupport
     #expect(ContinuousClock.now - start < .seconds(20))
   }
 }
+
+/// Dynamic prompts in requests, whose images draw for themselves as the cells of recipes do.
+@Suite struct DynamicRequestTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try folder.write("wildcards/colour.txt", "red\nblue\ngreen # grass\n")
+  }
+
+  private func file(_ text: String, _ name: String = "fish.json", set overrides: [String] = []) -> RecipeText {
+    var recipe = RecipeText(text, set: overrides)
+    recipe.path = folder(name)
+    return recipe
+  }
+
+  private static let prompt = "a {red|green|blue|black} {cat|dog|fox}, __colour__"
+  private static let negative = "{2$$, $$blur|noise|text}"
+
+  /// A request of twelve images, beginning with seed 5.
+  private func request(_ options: String, _ more: String = "", set overrides: [String] = []) -> RecipeText {
+    file(
+      """
+      {"prompt": "\(Self.prompt)", "negative_prompt": "\(Self.negative)", "seed": 5, "n_iter": 3, "batch_size": 4,
+       "override_settings": {\(options)}\(more)}
+      """, set: overrides)
+  }
+
+  /// The prompts of the recipe with the same texts and seeds.
+  private func expected(_ mode: String, _ more: String = "") throws -> [[String]] {
+    let recipe = file(
+      """
+      prompt: "\(Self.prompt)"
+      negative_prompt: "\(Self.negative)"
+      dynamic_prompts: \(mode)
+      grid: {seed: "5, 6, ..., 16"}
+      \(more)
+      """, "fish.yaml")
+    return try recipe.jobs().map { [$0.settings.prompt, $0.settings.negativePrompt] }
+  }
+
+  private func found(_ request: RecipeText) throws -> [[String]] {
+    try request.jobs().map { [$0.settings.prompt, $0.settings.negativePrompt] }
+  }
+
+  @Test func `each image of a request has the prompts of the recipe's cell with its seed`() throws {
+    let random = try expected("random")
+    #expect(Set(random).count > 8)
+    for options in [#""dynamic_prompts": "random""#, #""dynamic_prompts": true"#, #""dynamic_prompts": "Random""#] {
+      #expect(try found(request(options)) == random, "\(options)")
+    }
+    #expect(try found(request("", set: ["dynamic_prompts=random"])) == random)
+    #expect(try found(request(#""dynamic_prompts": "off""#, set: ["dynamic_prompts=random"])) == random)
+    #expect(try found(request(#""dynamic_prompts": "cyclical""#)) == expected("cyclical"))
+    let seeded = #""dynamic_prompts": "random", "prompt_seed": 7"#
+    #expect(try found(request(seeded)) == expected("random", "prompt_seed: 7"))
+    #expect(Set(try found(request(seeded))).count == 1)
+    let settings = try request(#""dynamic_prompts": "random""#).jobs().map(\.settings)
+    #expect(settings.map(\.seed) == Array(5...16))
+    #expect(settings.allSatisfy { $0.promptTemplate == Self.prompt && $0.negativePromptTemplate == Self.negative })
+    #expect(settings.allSatisfy { $0.hires == nil })
+  }
+
+  @Test func `draws for seeds of -1 are kept, and so are the prompts`() throws {
+    let text = request(#""dynamic_prompts": "random", "prompt_seed": -1"#, #", "subseed": -1"#, set: ["seed=-1"])
+    var seeds = SeedDraws()
+    let recipe = try text.read()
+    func prompts() throws -> [String] {
+      try Plan(recipe: recipe, environment: PlanningEnvironment(), seeds: &seeds).jobs.map(\.settings.prompt)
+    }
+    let first = try prompts()
+    #expect(Set(first).count == 1 && !first[0].contains("{"))
+    for _ in 0..<20 { #expect(try prompts() == first) }
+  }
+
+  @Test func `without the option prompts are text, and one that looks dynamic is noted once`() throws {
+    for options in ["", #""dynamic_prompts": "off""#, #""dynamic_prompts": false"#, #""dynamic_prompts": null"#] {
+      let plain = request(options)
+      #expect(try Set(found(plain)) == [[Self.prompt, Self.negative]], "\(options)")
+      #expect(try plain.jobs().allSatisfy { $0.settings.promptTemplate.isEmpty })
+      let warnings = try plain.warnings()
+      let isSilent = options.contains("off") || options.contains("false")
+      #expect(warnings.count == (isSilent ? 0 : 1), "\(options): \(warnings)")
+      if let warning = warnings.first {
+        #expect(warning.contains("fish.json:1:12: warning") && warning.contains("dynamic_prompts: random or cyclical"))
+      }
+    }
+    let lines = file("{\"prompt\": \"a {b|c}\"}\n{\"prompt\": \"{d|e}\"}\n", "fish.jsonl")
+    #expect(try lines.warnings().count == 1)
+    #expect(try file(#"{"prompt": "a {x} {prompt} __colour__"}"#).warnings().isEmpty)
+    #expect(try file(#"{"prompt": "a", "hr_prompt": "{b|c}"}"#).warnings().isEmpty)
+    #expect(
+      try file(#"{"prompt": "a", "hr_prompt": "{b|c}", "enable_hr": true, "denoising_strength": 0.5}"#)
+        .warnings().count == 1)
+  }
+
+  @Test func `the second pass has prompts of its own, whose templates are kept`() throws {
+    let more = #", "enable_hr": true, "denoising_strength": 0.5, "hr_prompt": "{big|huge|vast|wide} cat""#
+    let recipe = try file(
+      """
+      prompt: "\(Self.prompt)"
+      negative_prompt: "\(Self.negative)"
+      enable_hr: true
+      hr_prompt: "{big|huge|vast|wide} cat"
+      dynamic_prompts: random
+      grid: {seed: "5, 6, ..., 16"}
+      """, "fish.yaml"
+    ).jobs().map(\.settings)
+    let settings = try request(#""dynamic_prompts": "random""#, more).jobs().map(\.settings)
+    #expect(settings.count == 12 && settings.map(\.hires?.prompt) == recipe.map(\.hires?.prompt))
+    #expect(Set(settings.map { $0.hires?.prompt ?? "" }).count > 2)
+    for settings in settings + recipe {
+      #expect(settings.hires?.promptTemplate == "{big|huge|vast|wide} cat")
+      // Empty for the first pass's.
+      #expect(settings.hires?.negativePromptTemplate == "" && settings.hires?.negativePrompt == "")
+    }
+    let own = try request(#""dynamic_prompts": "random""#, more + #", "hr_negative_prompt": "{blur|noise}""#).jobs()
+    #expect(own.allSatisfy { $0.settings.hires?.negativePromptTemplate == "{blur|noise}" })
+    #expect(Set(own.map { $0.settings.hires?.negativePrompt ?? "" }) == ["blur", "noise"])
+  }
+
+  @Test func `styles are resolved too, and a list's tag finds its LoRA`() throws {
+    try folder.write(
+      "styles.csv", "name,prompt,negative_prompt\nvaried,\"{prompt}, {oil|ink}\",\n")
+    try folder.write("wildcards/tag.txt", "<lora:one:1>\n")
+    let jobs = try file(
+      #"""
+      {"prompt": "a cat __tag__", "styles": ["varied"], "seed": 1, "n_iter": 8,
+       "override_settings": {"dynamic_prompts": "random"}}
+      """#
+    ).jobs()
+    #expect(Set(jobs.map(\.settings.prompt)) == ["a cat <lora:one:1>, oil", "a cat <lora:one:1>, ink"])
+    #expect(jobs.allSatisfy { !$0.settings.adapterFolders.isEmpty })
+  }
+
+  @Test func `mistakes have their position in the request`() throws {
+    func errors(_ text: String, _ name: String = "fish.json") -> [String] {
+      file(text, name).errors().map { $0.replacingOccurrences(of: folder.path + "/", with: "") }
+    }
+    let combinatorial = errors(#"{"prompt": "a", "override_settings": {"dynamic_prompts": "combinatorial"}}"#)
+    #expect(combinatorial.count == 1)
+    #expect(
+      combinatorial[0].hasPrefix(
+        "fish.json:1:58: error: dynamic_prompts: found \"combinatorial\", expected off, random")
+        && combinatorial[0].hasSuffix("because a request says how many images it has"), "\(combinatorial)")
+    #expect(errors(#"{"prompt": "a", "override_settings": {"dynamic_prompts": 3}}"#).count == 1)
+    let option = #""override_settings": {"dynamic_prompts": "random"}"#
+    let open = errors("{\"prompt\": \"a\"}\n{\"prompt\": \"a {b|c\", \(option)}\n", "fish.jsonl")
+    #expect(open.count == 1 && open[0].hasPrefix("fish.jsonl:2:15: error: "), "\(open)")
+    let missing = errors("{\"prompt\": \"a __nothing__ cat\", \(option)}")
+    #expect(missing.count == 1 && missing[0].hasPrefix("fish.json:1:15: error: "), "\(missing)")
+    #expect(missing[0].contains("nothing"))
+  }
+}

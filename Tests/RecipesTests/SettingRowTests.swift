@@ -14,7 +14,7 @@ import TestSupport
   private static let withoutEffect: Set<String> = [
     "adapter_places", "face_places", "memory_limit", "negative_prompt_template", "prompt_template", "part_places",
     "save_images_before_face_restoration", "format",
-    "also", "quality", "webp_lossless", "file_name",
+    "also", "quality", "webp_lossless", "file_name", "hr_negative_prompt_template", "hr_prompt_template",
   ]
   /// Rows that infotexts have under another row's key, above the settings line, or not at all.
   private static let withoutInfotext: Set<String> = [
@@ -28,7 +28,8 @@ import TestSupport
   private static let withoutRequest: Set<String> = [
     "adapter_places", "precision", "prediction_type", "feature_cache", "feature_forecast", "guidance_interval",
     "hr_feature_forecast", "hr_guidance_interval", "memory_limit", "weight_packing",
-    "face_places", "negative_prompt_template", "prompt_template", "part_places", "shift", "text_encoder", "also",
+    "face_places", "negative_prompt_template", "prompt_template", "hr_negative_prompt_template", "hr_prompt_template",
+    "part_places", "shift", "text_encoder", "also",
     "cfg_rescale", "apg_eta", "apg_norm_threshold",
     "apg_momentum", "skip_layer_guidance_scale", "skip_layer_guidance_layers", "skip_layer_guidance_interval",
     "hr_cfg_rescale", "hr_apg_eta", "hr_apg_norm_threshold", "hr_apg_momentum", "hr_skip_layer_guidance_scale",

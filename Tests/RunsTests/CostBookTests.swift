@@ -5,8 +5,12 @@ import Testing
 @testable import Runs
 
 @Suite struct CostBookTests {
-  private func kind(_ sampler: SamplerID, cfg: Double = 7, width: Int = 512, _ space: Workspace) throws -> ImageKind {
+  private func kind(
+    _ sampler: SamplerID, cfg: Double = 7, width: Int = 512, skipping: Double = 0, steps: Int = 10, _ space: Workspace
+  ) throws -> ImageKind {
     var settings = fakeJobs([1])[0].settings
+    (settings.steps, settings.skipLayerScale) = (steps, skipping)
+    settings.model.family = skipping == 0 ? settings.model.family : .sd35Medium
     settings.sampler = sampler
     settings.cfgScale = cfg
     settings.width = width
@@ -23,6 +27,7 @@ import Testing
         "2026-01-01T00:00:0\(place % 10).000Z", "\(row.seconds)", "\(row.pace)", "\(row.steps)", "512x16", row.sampler,
         "7.0",
         "300", "1000", model, "fp32", "portable", "2", "0", "id", "file", "40", "0", "0", "",
+        "0.0",
       ]
     }
     mkdir(space.folder.path, 0o755)
@@ -78,6 +83,28 @@ import Testing
     let kind = ImageKind(job.settings, try space.generator.ingredients(for: job.settings), threads: 2)
     let cost = try #require(book.cost(of: kind))
     #expect(cost.secondsPerStep >= 0 && cost.otherSeconds >= 0 && cost.fileBytes ?? 0 > 0)
+  }
+
+  @Test func `skipped layers cost their part of a third evaluation`() throws {
+    let space = try Workspace()
+    try trace(space, [("Euler", 10, 0.5, 5)])
+    var book = CostBook(environment: [:])
+    book.learn(from: space.folder)
+    // By default from 1 to 20 %: call 1 of 10, and calls 1 to 3 of 20.
+    #expect(try kind(.euler, skipping: 2.8, space).skippedLayers == 0.1)
+    #expect(try kind(.euler, skipping: 2.8, steps: 20, space).skippedLayers == 0.15)
+    func pace(_ kind: ImageKind) throws -> Double { try #require(book.cost(of: kind)).secondsPerStep }
+    #expect(abs(try pace(kind(.euler, skipping: 2.8, steps: 20, space)) - 0.5 * 2.15 / 2) < 1e-12)
+    #expect(abs(try pace(kind(.euler, cfg: 1, skipping: 2.8, steps: 20, space)) - 0.5 * 1.15 / 2) < 1e-12)
+    #expect(abs(try pace(kind(.heun, skipping: 2.8, steps: 10, space)) - 0.5 * 2 * 2.15 / 2) < 1e-12)
+    // Whether layers are skipped is kept with what was measured.
+    let path = ["XDG_CACHE_HOME": space.path + "/cache"]
+    var kept = CostBook(environment: path)
+    kept.learn(from: space.folder)
+    kept.save()
+    let again = CostBook(environment: path)
+    #expect(try again.cost(of: kind(.euler, space))?.secondsPerStep == 0.5)
+    #expect(try again.cost(of: kind(.euler, skipping: 1, space))?.secondsPerStep == 0.525)
   }
 
   @Test func `of a long trace the end is what counts`() throws {

@@ -42,6 +42,7 @@ public final class ResponseDesk {
   private let disk: Disk
   private let record: ResponseRecord
   private let announce: (Announcement) throws -> Void
+  private let lost: Set<String>
   private let start = ContinuousClock.now
   /// Why an answer could not be written; later answers cannot be written either.
   private var failure: (any Error)?
@@ -57,16 +58,18 @@ public final class ResponseDesk {
   ///   - folder: The run folder; the caller holds its lock.
   ///   - version: The version of this program.
   ///   - disk: The disk.
+  ///   - lost: The ids whose announcement in the outbox is damaged.
   ///   - announce: Receives each answer that has an address, and returns once the announcement is durable.
   /// - Throws: `RunError`.
   public init(
     _ newOrders: [ResponseOrder], jobs: JobList, in folder: RunFolder, version: String, on disk: Disk = Disk(),
-    announce: @escaping (Announcement) throws -> Void
+    lost: Set<String> = [], announce: @escaping (Announcement) throws -> Void
   ) throws {
     self.folder = folder
     self.version = version
     self.disk = disk
     self.announce = announce
+    self.lost = lost
     self.jobs = jobs
     orders = Array(repeating: -1, count: jobs.count)
     earlierJobs = orders
@@ -76,8 +79,9 @@ public final class ResponseDesk {
     for order in newOrders {
       let digest = order.digest(jobs.ids[order.jobs])
       if let entry = record.entries[order.id], entry.digest == digest, entry.status == .completed,
-        access(path(order), F_OK) == 0
+        record.hasIntact(order.id, at: path(order))
       {
+        try announceLost(order, entry)
         continue
       }
       for index in order.jobs {
@@ -196,18 +200,28 @@ public final class ResponseDesk {
   ) throws {
     let (order, path) = (desk.order, path(desk.order))
     let entry = ResponseRecord.Entry(id: order.id, status: status, digest: desk.digest, error: error)
-    // A failure that was announced is announced again only if it changes, not every night.
-    if status != .completed, record.entries[order.id] == entry, access(path, F_OK) == 0 { return }
+    // A failure that was announced is not announced again every night unless it changes.
+    if status != .completed, record.entries[order.id] == entry, record.hasIntact(order.id, at: path) {
+      return try announceLost(order, entry)
+    }
     let document = ResponseDocument(
       order: order, status: status, delayTime: milliseconds(from: start, to: desk.begin ?? .now),
       executionTime: executionTime ?? desk.begin.map { milliseconds(from: $0, to: .now) } ?? 0, output: output,
       error: error)
-    try document.write(to: path, on: disk)
-    if let address = order.webhook {
-      try announce(
-        Announcement(id: order.id, key: "\(order.id)-\(entry.fingerprint)", document: file(order), address: address))
-    }
-    try record.append(entry)
+    let written = try document.write(to: path, on: disk)
+    try announceAnswer(order, entry)
+    try record.append(entry, written)
+  }
+
+  private func announceAnswer(_ order: ResponseOrder, _ entry: ResponseRecord.Entry) throws {
+    guard let address = order.webhook else { return }
+    try announce(
+      Announcement(id: order.id, key: "\(order.id)-\(entry.fingerprint)", document: file(order), address: address))
+  }
+
+  /// Announces an answer again whose announcement was damaged before it was delivered.
+  private func announceLost(_ order: ResponseOrder, _ entry: ResponseRecord.Entry) throws {
+    if lost.contains(order.id) { try announceAnswer(order, entry) }
   }
 
   /// The error of an answer whose images failed.

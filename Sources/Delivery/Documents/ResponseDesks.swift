@@ -34,7 +34,9 @@ public final class ResponseDesks: RunAnswers {
         []
       }
     desks = try orders.map { orders in
-      try ResponseDesk(orders, jobs: jobs, in: folder, version: version, on: disk) { try delivery?.announce($0) }
+      try ResponseDesk(orders, jobs: jobs, in: folder, version: version, on: disk, lost: delivery?.lost ?? []) {
+        try delivery?.announce($0)
+      }
     }
   }
 

@@ -1,8 +1,10 @@
 import Foundation
+import Hashing
 import Imaging
 import JSON
 import Runs
 import Settings
+import Text
 
 /// How a request ended, in the terms of serverless platforms.
 public enum ResponseStatus: String, Sendable {
@@ -43,9 +45,15 @@ struct ResponseDocument {
   /// - Parameters:
   ///   - path: The file; an existing one is replaced.
   ///   - disk: The disk.
-  /// - Throws: `RunError` if an image cannot be read or the file cannot be written.
-  func write(to path: String, on disk: Disk) throws {
-    try DerivedFile.write(to: path, on: disk) { append in
+  /// - Returns: What the file can be recognised by.
+  /// - Throws: `RunError` when an image cannot be read or the file not be written.
+  func write(to path: String, on disk: Disk) throws -> DocumentMark {
+    var hash = SHA256()
+    let mark = try AtomicFile.write(to: path, on: disk) { file in
+      let append = { (bytes: [UInt8]) in
+        hash.update(bytes)
+        try file.write(bytes)
+      }
       var writer = JSONWriter()
       try writer.object { writer in
         writer.member("delayTime", delayTime)
@@ -75,6 +83,7 @@ struct ResponseDocument {
       writer.endLine()
       try writer.flush(append)
     }
+    return DocumentMark(mark: mark, sha256: Hexadecimal.text(hash.finalize()))
   }
 
   /// The bytes of an image for the answer. Requests with the same pixels share a file, so the file may have the format of

@@ -33,6 +33,9 @@ public final class WebhookDelivery: @unchecked Sendable {
   private var workers = 0
   private var isOver = false
 
+  /// The ids of documents whose announcement is damaged.
+  let lost: Set<String>
+
   private let options: WebhookOptions
   private let sender: WebhookSender
   private let report: @Sendable (WebhookEvent) -> Void
@@ -47,6 +50,7 @@ public final class WebhookDelivery: @unchecked Sendable {
   ///   - report: Receives every event, from any thread, one at a time.
   public init(_ outbox: Outbox, options: WebhookOptions, report: @escaping @Sendable (WebhookEvent) -> Void) {
     self.outbox = outbox
+    lost = outbox.lost
     self.options = options
     self.report = report
     sender = WebhookSender(options)

@@ -91,24 +91,16 @@ extension PromptEncoder {
   /// - Throws: The error of `timelines`.
   func conditioning(_ job: PassSettings, callsBefore: Int? = nil) throws -> Conditioning<Context> {
     let settings = TextSettings(job)
-    let cfgScale = readsGuidance ? 1 : job.cfgScale
     let calls = job.sampler.plannedCalls(steps: job.steps)
     func schedule(_ text: String) -> PromptSchedule {
       PromptSchedule(text, calls: calls, usesOldTimelines: job.timelines == .old, callsBefore: callsBefore)
     }
-    let parts = PromptParts(ExtraNetworkTag.split(job.prompt).text).parts
-    let scales = parts.map { $0.weight * cfgScale * job.sampler.guidanceFactor }
-    let scale = cfgScale * job.sampler.guidanceFactor
-    let schedules = parts.map { schedule($0.text) }
-    // All parts of a prompt get the length of the longest part.
+    let texts = GuidedTexts(job, readsGuidance: readsGuidance)
+    let schedules = texts.parts.map { schedule($0.text) }
+    // All parts of a prompt get the length of the longest.
     let length = try schedules.map { try chunkCount($0, emphasis: job.effectiveEmphasis) }.max() ?? 1
     var requests = schedules.map { Request(schedule: $0, chunkCount: length, settings: settings) }
-    // If the scales add up to 1, the negative prompt has no weight: the result is the same without it.
-    // Changed guidance also needs the prompt's result at a scale of 1.
-    let readsNegative =
-      scales.reduce(0, +) != 1 || job.sampler.readsUnconditional
-      || (scale != 1 && GuidanceChanges(job)?.changesResult == true)
-    if readsNegative {
+    if texts.readsNegative {
       let schedule = schedule(job.negativePrompt)
       requests.append(
         Request(
@@ -117,8 +109,9 @@ extension PromptEncoder {
     }
     let timelines = try timelines(requests)
     return Conditioning(
-      parts: parts.indices.map {
-        Conditioning.Part(timeline: timelines[$0], weight: Float(parts[$0].weight), scale: Float(scales[$0]))
-      }, negative: readsNegative ? timelines[timelines.count - 1] : nil, scale: scale)
+      parts: texts.parts.indices.map {
+        Conditioning.Part(
+          timeline: timelines[$0], weight: Float(texts.parts[$0].weight), scale: Float(texts.scales[$0]))
+      }, negative: texts.readsNegative ? timelines[timelines.count - 1] : nil, scale: texts.scale)
   }
 }

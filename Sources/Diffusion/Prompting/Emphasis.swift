@@ -5,21 +5,31 @@ import Tensors
 struct EncodedChunk {
   let z: Tensor
   let pooled: Tensor?
+  /// A weight for each token.
   let weights: [Float]
+  /// The weights of the channels from a second encoder, which has other tokens, and the first of these channels; nil if there are
+  /// none.
+  var others: (weights: [Float], channel: Int)?
   var count = 0
+
+  fileprivate var isWeighted: Bool {
+    weights.contains { $0 != 1 } || others?.weights.contains { $0 != 1 } == true
+  }
 }
 
 extension EmphasisChoice {
   /// Multiplies every token by its weight; `original` then restores the mean over all chunks.
   func apply(to chunks: [EncodedChunk]) {
-    guard self == .original || self == .noNorm, chunks.contains(where: { $0.weights.contains { $0 != 1 } }) else {
+    guard self == .original || self == .noNorm, chunks.contains(where: \.isWeighted) else {
       return
     }
     let before = Self.mean(chunks)
     for chunk in chunks {
       for (token, weight) in chunk.weights.enumerated() {
         let row = chunk.z.pixel(0, 0, token)
-        for c in 0..<chunk.z.channels { row[c] *= weight }
+        let end = chunk.others?.channel ?? chunk.z.channels
+        for c in 0..<end { row[c] *= weight }
+        if let others = chunk.others?.weights { for c in end..<chunk.z.channels { row[c] *= others[token] } }
       }
     }
     guard self == .original else { return }

@@ -9,7 +9,6 @@ import Tokenization
 /// As in Forge, prompts are never truncated, and emphasis changes T5's tokens. Unlike in Forge, the text after a `BREAK` is
 /// used, and CLIP's text is not repaired, see `JointParts.cleaning`.
 final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
-  private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
   private let t5: T5Texts
   private let compute: Compute
@@ -21,16 +20,14 @@ final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
   /// Creates the prompts of a model.
   ///
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of CLIP-L.
   ///   - clipL: CLIP-L.
   ///   - t5: T5.
   ///   - compute: The machine for everything around the encoders, in fp32.
   ///   - makeContext: Converts a prompt to an input of the network.
   init(
-    tokenizer: CLIPTokenizer, clipL: TextEncoder, t5: T5Texts, compute: Compute,
+    clipL: TextEncoder, t5: T5Texts, compute: Compute,
     makeContext: @escaping (JointEncoding, Network) -> Network.Context
   ) {
-    self.tokenizer = tokenizer
     self.clipL = clipL
     self.t5 = t5
     self.compute = compute.with(.fp32)
@@ -64,7 +61,7 @@ final class FluxPrompts<Network: DenoisingNetwork>: PromptEncoding {
       let z = compute.stacked([t5.1], channels: t5.1.channels)
       settings.emphasis.apply(to: [EncodedChunk(z: z, pooled: nil, weights: t5.0.weights, count: 1)])
       let runs = try PromptAttention.Run.runs(text.text, settings.emphasis)
-      let chunk = PromptChunks(runs: runs, tokenizer: tokenizer, cleaning: JointParts.cleaning).chunks[0]
+      let chunk = PromptChunks(runs: runs, tokenizer: clipL.tokenizer, cleaning: JointParts.cleaning).chunks[0]
       let pooled = clipL.forward(model, chunk, clipSkip: 1) { _ in [] }.pooled
       return JointEncoding(tokens: z, pooled: pooled?.values ?? [])
     }

@@ -11,7 +11,6 @@ import Weights
 /// As in the webui 1.10, emphasis changes only the CLIPs' tokens, and `clip_skip` has no effect. Without a T5, its tokens are
 /// zeros. Unlike in the webui, text is not repaired, see `JointParts.cleaning`.
 final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
-  private let tokenizer: CLIPTokenizer
   private let clipL: TextEncoder
   private let clipG: TextEncoder
   private let t5: T5Texts?
@@ -22,7 +21,6 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   /// Creates the prompts of a model.
   ///
   /// - Parameters:
-  ///   - tokenizer: The tokenizer of both CLIPs.
   ///   - clipL: CLIP-L.
   ///   - clipG: CLIP-G.
   ///   - t5: T5; nil for a model without it.
@@ -30,10 +28,9 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
   ///   - compute: The machine for everything around the encoders, in fp32.
   ///   - makeContext: Converts a prompt to an input of the network.
   init(
-    tokenizer: CLIPTokenizer, clipL: TextEncoder, clipG: TextEncoder, t5: T5Texts?, width: Int, compute: Compute,
+    clipL: TextEncoder, clipG: TextEncoder, t5: T5Texts?, width: Int, compute: Compute,
     makeContext: @escaping (JointEncoding, Network) -> Network.Context
   ) {
-    self.tokenizer = tokenizer
     self.clipL = clipL
     self.clipG = clipG
     self.t5 = t5
@@ -44,7 +41,9 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
 
   func use(_ library: EmbeddingLibrary?) {}
 
-  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int { try chunks(text, emphasis).count }
+  func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
+    try max(chunks(text, emphasis, clipL).count, chunks(text, emphasis, clipG).count)
+  }
 
   func reduced(_ settings: TextSettings) -> TextSettings {
     var reduced = settings
@@ -56,33 +55,40 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
     try t5?.states(
       schedules.flatMap { schedule in
         let emphasis = schedule.settings.emphasis
-        let length = try schedule.texts.map { try chunks($0.text, emphasis).count }.max() ?? 1
+        let length = try schedule.texts.map { try chunkCount(of: $0.text, emphasis) }.max() ?? 1
         return try t5IDs(schedule.texts.map(\.text), emphasis, count: length * (PromptChunks.capacity + 2))
       })
   }
 
   func encode(_ texts: [(text: String, count: Int)], _ settings: TextSettings) throws -> [JointEncoding] {
-    let chunks = try texts.map { try self.chunks($0.text, settings.emphasis) }
-    let length = chunks.map(\.count).max() ?? 1
-    let empty = PromptChunks(runs: [], tokenizer: tokenizer, cleaning: JointParts.cleaning).chunks[0]
-    let padded = chunks.map { $0 + Array(repeating: empty, count: length - $0.count) }
+    let length = try texts.map { try chunkCount(of: $0.text, settings.emphasis) }.max() ?? 1
+    func padded(_ encoder: TextEncoder) throws -> [[PromptChunks.Chunk]] {
+      let empty = try self.chunks("", settings.emphasis, encoder)[0]
+      return try texts.map { text in
+        let own = try self.chunks(text.text, settings.emphasis, encoder)
+        return own + Array(repeating: empty, count: length - own.count)
+      }
+    }
+    // Both have the same tokens, unless their tokenizers have other added ones.
+    let chunks = try zip(padded(clipL), padded(clipG)).map { zip($0, $1).map { Pair(l: $0, g: $1) } }
     let rows = length * (PromptChunks.capacity + 2)
     let states = try t5States(texts.map(\.text), settings.emphasis, count: rows)
 
-    // One CLIP after the other, so that they need not be in memory at the same time.
-    let left = try encoded(padded, by: clipL)
-    let right = try encoded(padded, by: clipG)
-    var columns: [[PromptChunks.Chunk: EncodedChunk]] = []
+    // One CLIP after the other, so that they need not be in memory together.
+    let left = try encoded(chunks.joined().map(\.l), by: clipL)
+    let right = try encoded(chunks.joined().map(\.g), by: clipG)
+    var columns: [[Pair: EncodedChunk]] = []
     for index in 0..<length {
-      var column: [PromptChunks.Chunk: EncodedChunk] = [:]
-      var order: [PromptChunks.Chunk] = []
-      for (text, chunks) in zip(texts, padded) {
+      var column: [Pair: EncodedChunk] = [:]
+      var order: [Pair] = []
+      for (text, chunks) in zip(texts, chunks) {
         let chunk = chunks[index]
-        if column[chunk] == nil, let l = left[chunk], let g = right[chunk] {
+        if column[chunk] == nil, let l = left[chunk.l], let g = right[chunk.g] {
           let joined = TextEncoding(
             joining: [TextEncoding(tokens: l.tokens, pooled: nil), TextEncoding(tokens: g.tokens, pooled: nil)], compute
           )
-          column[chunk] = EncodedChunk(z: joined.tokens, pooled: nil, weights: chunk.weights)
+          column[chunk] = EncodedChunk(
+            z: joined.tokens, pooled: nil, weights: chunk.l.weights, others: (chunk.g.weights, l.tokens.channels))
           order.append(chunk)
         }
         column[chunk]?.count += text.count
@@ -91,11 +97,11 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
       columns.append(column)
     }
     return texts.indices.map { text in
-      let parts = (0..<length).compactMap { columns[$0][padded[text][$0]]?.z }
-      let first = padded[text][0]
+      let parts = (0..<length).compactMap { columns[$0][chunks[text][$0]]?.z }
+      let first = chunks[text][0]
       return JointEncoding(
         tokens: compute.stacked(parts + [states[text]], channels: width),
-        pooled: (left[first]?.pooled?.values ?? []) + (right[first]?.pooled?.values ?? []))
+        pooled: (left[first.l]?.pooled?.values ?? []) + (right[first.g]?.pooled?.values ?? []))
     }
   }
 
@@ -110,19 +116,27 @@ final class SD3Prompts<Network: DenoisingNetwork>: PromptEncoding {
     t5?.release()
   }
 
-  private func chunks(_ text: String, _ emphasis: EmphasisChoice) throws -> [PromptChunks.Chunk] {
+  /// A chunk as each CLIP reads it.
+  private struct Pair: Hashable {
+    let l: PromptChunks.Chunk
+    let g: PromptChunks.Chunk
+  }
+
+  private func chunks(
+    _ text: String, _ emphasis: EmphasisChoice, _ encoder: TextEncoder
+  ) throws -> [PromptChunks.Chunk] {
     PromptChunks(
-      runs: try PromptAttention.Run.runs(text, emphasis), tokenizer: tokenizer, cleaning: JointParts.cleaning
+      runs: try PromptAttention.Run.runs(text, emphasis), tokenizer: encoder.tokenizer, cleaning: JointParts.cleaning
     ).chunks
   }
 
   /// Encodes each distinct chunk once.
   private func encoded(
-    _ texts: [[PromptChunks.Chunk]], by encoder: TextEncoder
+    _ chunks: [PromptChunks.Chunk], by encoder: TextEncoder
   ) throws -> [PromptChunks.Chunk: CLIPTextModel.Encoding] {
     let model = try encoder.model.get()
     var encoded: [PromptChunks.Chunk: CLIPTextModel.Encoding] = [:]
-    for chunk in texts.joined() where encoded[chunk] == nil {
+    for chunk in chunks where encoded[chunk] == nil {
       encoded[chunk] = encoder.forward(model, chunk, clipSkip: 1) { _ in [] }
     }
     encoder.model.release()

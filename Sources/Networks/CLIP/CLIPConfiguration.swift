@@ -33,6 +33,8 @@ public struct CLIPConfiguration: Hashable, Sendable {
   public var projectionWidth: Int?
   /// Whether the pooled encoding is used without a projection.
   public var isPooledPlainly = false
+  /// The token whose output is the pooled encoding; nil for the one with the highest id.
+  public var endTokenID: Int32?
   /// Whether the files lack the last layer, which the family does not use.
   public var lacksLastLayer = false
   /// For each token of a chunk, its row in the position table; nil if tokens and rows are in the same order.
@@ -84,6 +86,9 @@ extension CLIPConfiguration {
     if role.isPooled {
       projectionWidth = try outer.integer("projection_dim", default: 512, in: NetworkLimit.channels)
     }
+    // transformers takes 2 for the one with the highest id, because of old files with that number. The last token is that one anyway.
+    let end = file.values["eos_token_id"].map(\.integerValue) ?? 49407
+    if let end, end != 2, (0..<Int64(vocabularySize - 1)).contains(end) { endTokenID = Int32(end) }
     // diffusers leaves out the last layer if its output is not used.
     lacksLastLayer = role.output == .penultimateNormed
   }

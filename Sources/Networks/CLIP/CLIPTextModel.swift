@@ -11,6 +11,7 @@ public final class CLIPTextModel {
   private let finalNorm: LayerNorm
   private let projection: Linear?
   private let isPooledPlainly: Bool
+  private let endTokenID: Int32?
   private let compute: Compute
 
   /// Reads all weights of the encoder.
@@ -24,6 +25,7 @@ public final class CLIPTextModel {
     self.compute = compute
     lacksLastLayer = configuration.lacksLastLayer
     isPooledPlainly = configuration.isPooledPlainly
+    endTokenID = configuration.endTokenID
     let width = configuration.width
     tokenEmbedding = try Embedding(
       w["embeddings.token_embedding"], count: configuration.vocabularySize, width: width)
@@ -59,8 +61,8 @@ public final class CLIPTextModel {
 
   /// Encodes one chunk of tokens.
   ///
-  /// The pooled encoding is the last layer's output for the end token, normalised, and projected if there is a projection. It
-  /// does not depend on `clipSkip`. The end token is the one with the highest id.
+  /// The pooled encoding is the last layer's output for the end token, normed, and projected if there is a projection, whatever
+  /// `clipSkip` is. The end token is the configuration's, or else the one with the highest id.
   ///
   /// - Parameters:
   ///   - ids: 77 tokens: first a begin token; an end token is among the others.
@@ -87,7 +89,7 @@ public final class CLIPTextModel {
     }
     for layer in layers.dropLast(clipSkip - 1) { x = layer.forward(x, compute) }
     let tokens = isNormed ? finalNorm.forward(x, compute) : x
-    guard projection != nil || isPooledPlainly, let highest = ids.max(), let end = ids.firstIndex(of: highest) else {
+    guard projection != nil || isPooledPlainly, let end = endPosition(of: ids) else {
       return Encoding(tokens: tokens, pooled: nil)
     }
     for layer in layers.suffix(clipSkip - 1) { x = layer.forward(x, compute) }
@@ -99,7 +101,12 @@ public final class CLIPTextModel {
 }
 
 extension CLIPTextModel {
-  /// The row of the position table for a position, which is added to the token.
+  /// Where the end token is.
+  private func endPosition(of ids: [Int32]) -> Int? {
+    endTokenID.flatMap { ids.firstIndex(of: $0) } ?? ids.max().flatMap { ids.firstIndex(of: $0) }
+  }
+
+  /// What is added to the token at a position.
   private func positionOffset(_ position: Int) -> ArraySlice<Float> {
     positionEmbedding[positions?[position] ?? position]
   }

@@ -137,7 +137,16 @@ struct CellDraft {
       negativePrompt: dynamic.resolved(pair.negativePrompt, .negativePrompt, cell))
   }
 
-  /// Whether this cell has no value on the axes of dynamic prompts, because it has fewer prompts than others.
+  /// The templates that have anything to resolve; the others are empty.
+  private func dynamicParts(of templates: PromptPair) -> PromptPair {
+    guard let dynamic else { return PromptPair(prompt: "", negativePrompt: "") }
+    let cell = promptCell
+    return PromptPair(
+      prompt: dynamic.isDynamic(templates.prompt, cell) ? templates.prompt : "",
+      negativePrompt: dynamic.isDynamic(templates.negativePrompt, cell) ? templates.negativePrompt : "")
+  }
+
+  /// Whether the axes of dynamic prompts have no such value in this cell, because it has fewer prompts than others.
   var isGap: Bool {
     guard let dynamic, dynamic.hasGaps else { return false }
     let pair = replacedTemplates
@@ -235,12 +244,8 @@ struct CellDraft {
     let prompts = self.resolved(templates)
     resolved.prompt = prompts.prompt
     resolved.negativePrompt = prompts.negativePrompt
-    if let dynamic {
-      let cell = promptCell
-      resolved.promptTemplate = dynamic.isDynamic(templates.prompt, cell) ? templates.prompt : ""
-      resolved.negativePromptTemplate =
-        dynamic.isDynamic(templates.negativePrompt, cell) ? templates.negativePrompt : ""
-    }
+    let dynamic = dynamicParts(of: templates)
+    (resolved.promptTemplate, resolved.negativePromptTemplate) = (dynamic.prompt, dynamic.negativePrompt)
     resolved.adapterFolders = adapterFolders.folders(for: prompts)
     resolved.faceFolders = resolved.restoreFaces ? adapterFolders.all : []
     (resolved.steps, resolved.cfgScale, resolved.sampler) = (steps, cfgScale, sampler.0)
@@ -255,8 +260,9 @@ struct CellDraft {
     if let givenEta { resolved.etaDDIM = givenEta }
     resolved.width = width
     resolved.height = height
-    let own = hires.isOn ? self.resolved(replacedHiresTemplates) : PromptPair(prompt: "", negativePrompt: "")
-    hires.apply(to: &resolved, prompts: own)
+    let ownTemplates = hires.isOn ? replacedHiresTemplates : PromptPair(prompt: "", negativePrompt: "")
+    let own = self.resolved(ownTemplates)
+    hires.apply(to: &resolved, prompts: own, templates: dynamicParts(of: ownTemplates))
     if hires.isOn {
       if resolved.adapterFolders.isEmpty { resolved.adapterFolders = adapterFolders.folders(for: own) }
     }

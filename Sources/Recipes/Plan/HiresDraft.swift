@@ -35,7 +35,8 @@ struct HiresDraft {
   /// - Parameters:
   ///   - image: The settings to change.
   ///   - prompts: The second pass's own prompts; empty to use the first pass's.
-  func apply(to image: inout ImageSettings, prompts: PromptPair) {
+  ///   - templates: What dynamic prompts made them of; empty if they did not.
+  func apply(to image: inout ImageSettings, prompts: PromptPair, templates: PromptPair) {
     guard isOn, var hires = image.hires else {
       image.hires = nil
       return
@@ -43,6 +44,7 @@ struct HiresDraft {
     hires.scheduler = scheduler
     hires.prompt = prompts.prompt
     hires.negativePrompt = prompts.negativePrompt
+    (hires.promptTemplate, hires.negativePromptTemplate) = (templates.prompt, templates.negativePrompt)
     if firstWidth != 0 || firstHeight != 0 {
       // The webui's first versions chose a first pass of about 512x512 pixels if only one side was given.
       let legacy = HiresSize.legacyFirstPass(width: image.width, height: image.height)

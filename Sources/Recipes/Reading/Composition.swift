@@ -89,6 +89,7 @@ struct Composition: Sendable {
       RecipeKey(
         "prompt_seed", .seed, concern: "prompt",
         "The seed that dynamic_prompts draws with, instead of the image's own; -1 draws one and keeps it.",
+        request: .option("prompt_seed"), isOurs: true,
         resolved: { $0.promptSeed.map { .integer($0) } ?? .null }, apply: { $1.promptSeed = $0.asInteger }),
       RecipeKey(
         "enable_prompt_comments", .choice(["true", "false"]), concern: "prompt",

@@ -29,4 +29,12 @@ public struct RecipeCopy: Sendable {
     notify = root.value("notify").flatMap { NotifyReader(findings: findings).notify($0) }
     warnings = try findings.finish()
   }
+
+  /// Writes a recipe again; comments and anchors are lost.
+  ///
+  /// - Parameter json: The recipe as the manifest shows it.
+  /// - Returns: A text that reads as the same recipe; nil if it cannot be written.
+  public static func text(of json: JSONValue) -> String? {
+    YAMLWriter.text(of: YAMLNode(json, at: SourcePosition(file: "", line: 1, column: 1)))
+  }
 }

@@ -84,9 +84,11 @@ public final class RecipeKey: Sendable {
     wildcard = nil
   }
 
-  /// Creates the key for a part of the document.
-  private convenience init(document name: String, _ kind: SettingKind, isOurs: Bool = true, _ summary: String) {
-    self.init(name, kind, summary, isOurs: isOurs, resolved: nil) { _, _ in }
+  /// A part of the document.
+  private convenience init(
+    document name: String, _ kind: SettingKind, isOurs: Bool = true, _ summary: String, request: RequestEntry = .none
+  ) {
+    self.init(name, kind, summary, request: request, isOurs: isOurs, resolved: nil) { _, _ in }
   }
 
   /// Creates the key for the replacement of a prompt's wildcard; a default does not overwrite another key's value.
@@ -168,7 +170,8 @@ public final class RecipeKey: Sendable {
       "Files of prompts, or - for the standard input: each line or row is a value of one more axis, before all others."),
     RecipeKey(
       document: "dynamic_prompts", .choice(DynamicPrompts.Mode.allCases.map(\.rawValue)),
-      "Whether {a|b}, __lists__ and ${variables} in prompts are resolved: by draws, as an axis of all, or in order."),
+      "Whether {a|b}, __lists__ and ${variables} in prompts are resolved: by draws, as an axis of all, or in order.",
+      request: .option("dynamic_prompts")),
     RecipeKey(
       document: "prompt_limit", .integer(1...10_000_000, multipleOf: 1),
       "How many prompts the axis of dynamic_prompts: combinatorial has at most: the first ones."),

@@ -90,7 +90,7 @@ public struct RecipeReader: Sendable {
     case .recipe: return nil
     case .list: return try recipe(reader.requests(onLinesOf: text), path: text.path, reader)
     case .request(let root):
-      return try recipe(reader.request(root, path: text.path).map { [$0] } ?? [], path: text.path, reader)
+      return try recipe(reader.request(root, in: text).map { [$0] } ?? [], path: text.path, reader)
     }
   }
 

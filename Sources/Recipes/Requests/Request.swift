@@ -38,7 +38,9 @@ public struct Request: Sendable {
 
   /// The settings of all images; `seed` and `subseed` may still be -1.
   let settings: ImageSettings
-  /// A digest of the request without its webhook.
+  /// What resolves the prompts for each image; nil for prompts that are text.
+  let prompts: RequestPrompts?
+  /// A digest of the request, except its webhook.
   let digest: String
 
   /// The number of images.
@@ -57,6 +59,8 @@ public struct PlannedRequest: Sendable {
   public let seed: Int64
   /// The first image's subseed.
   public let subseed: Int64
+  /// What resolves the prompts for each image, with its seed drawn.
+  let prompts: RequestPrompts?
 
   /// The settings of one of its images. As in the webui, images have consecutive seeds, unless a subseed's noise is mixed in.
   ///
@@ -66,6 +70,7 @@ public struct PlannedRequest: Sendable {
     var parameters = request.settings
     parameters.seed = parameters.subseedMatters ? seed : seed + Int64(number)
     parameters.subseed = subseed + Int64(number)
+    prompts?.apply(to: &parameters, number: number)
     return parameters
   }
 }
@@ -113,12 +118,17 @@ public struct RequestBatch: Sendable {
       var settings = request.settings
       if settings.seed < 0 { settings.seed = seeds.seed(for: drawKey + ".seed", using: &generator) }
       if settings.subseed < 0 { settings.subseed = seeds.seed(for: drawKey + ".subseed", using: &generator) }
+      var prompts = request.prompts
+      if let own = prompts, own.drawsSeed {
+        prompts = own.seeded(seeds.seed(for: drawKey + ".prompt_seed", using: &generator))
+      }
       defer { next += request.imageCount }
       let subseed = settings.subseedMatters ? settings.subseed : 0
       return PlannedRequest(
         request: request,
         id: request.givenID ?? Self.id(of: "\(digest) \(settings.seed) \(subseed)"),
-        jobs: next..<(next + request.imageCount), seed: settings.seed, subseed: settings.subseed)
+        jobs: next..<(next + request.imageCount), seed: settings.seed, subseed: settings.subseed,
+        prompts: prompts)
     }
   }
 

@@ -6,6 +6,7 @@ import Settings
 struct RequestBodyReader {
   let environment: PlanningEnvironment
   let values: ValueReader
+  let prompts: RequestPromptReader
   let findings: Findings
 
   /// The contents of a body.
@@ -19,6 +20,8 @@ struct RequestBodyReader {
     var savesImages = false
     var styles: [String] = []
     var denoisingStrength: Double?
+    /// What resolves the prompts for each image; nil for prompts that are text.
+    var prompts: RequestPrompts?
   }
 
   /// Reads a body; errors are added to `findings`.
@@ -74,6 +77,7 @@ struct RequestBodyReader {
     checkCount(body, fields, draft)
     let pattern = fields.given["override_settings"]?.value("samples_filename_pattern")?.position
     NameCheck(findings: findings).check(draft.settings.fileName, axes: [], at: pattern ?? payload.position)
+    body.prompts = dynamicPrompts(fields, draft)
     body.settings = draft.resolved
     fitToFamily(&body.settings, fields)
     // As in the webui, which records it in the image's infotext.
@@ -103,6 +107,32 @@ struct RequestBodyReader {
       let position = options?.value(refusal.key)?.position ?? fields.value(refusal.key).position
       findings.error(refusal.description, at: position)
     }
+  }
+
+  // MARK: Dynamic prompts
+
+  /// The option, which may also be true or false; nil if the request does not have it.
+  ///
+  /// All prompts cannot be an axis, because a request says how many images it has.
+  private func dynamicMode(_ fields: Fields) -> DynamicPrompts.Mode? {
+    guard let node = fields.given["override_settings"]?.value("dynamic_prompts") else { return nil }
+    if case .boolean(let isOn) = node.scalar?.coreValue { return isOn ? .random : .off }
+    let modes = DynamicPrompts.Mode.allCases.filter { $0 != .combinatorial }
+    if let text = node.scalar?.text.lowercased(), let mode = modes.first(where: { $0.rawValue == text }) { return mode }
+    let isAxis = node.scalar?.text.lowercased() == DynamicPrompts.Mode.combinatorial.rawValue
+    findings.error(
+      "dynamic_prompts: found \(node.found), expected \(SettingKind.list(modes.map(\.rawValue)))"
+        + (isAxis ? ", because a request says how many images it has" : ""), at: node.position)
+    return .off
+  }
+
+  private func dynamicPrompts(_ fields: Fields, _ draft: CellDraft) -> RequestPrompts? {
+    let names = ["prompt", "negative_prompt"] + (draft.hires.isOn ? ["hr_prompt", "hr_negative_prompt"] : [])
+    let texts: [(text: String, position: SourcePosition)] = names.compactMap { name in
+      let node = fields.value(name)
+      return node.scalar.map { (text: $0.text, position: node.position) }
+    }
+    return prompts.prompts(of: draft, dynamicMode(fields), texts)
   }
 
   // MARK: Fields
@@ -309,6 +339,8 @@ struct RequestBodyReader {
       let (name, value) = (entry.name, entry.value)
       if name == "forge_additional_modules" {
         applyModules(value, to: &draft)
+      } else if name == "dynamic_prompts" {
+        continue
       } else if RequestField.options.contains(name), let key = RecipeKey.named(name) {
         guard let scalar = value.scalar.map({ Self.option($0, key.kind) }), Self.fits(scalar, key.kind) else {
           findings.error("\(name): found \(value.found), expected \(key.kind.expectation)", at: value.position)
@@ -376,9 +408,9 @@ struct RequestBodyReader {
   private static func fits(_ scalar: YAMLScalar, _ kind: SettingKind) -> Bool {
     switch (kind, scalar.coreValue) {
     case (.integer, .integer), (.integer, .number), (.number, .integer), (.number, .number), (.limit, .integer),
-      (.limit, .number):
+      (.limit, .number), (.seed, .integer):
       true
-    case (.integer, _), (.number, _), (.limit, _): false
+    case (.integer, _), (.number, _), (.limit, _), (.seed, _): false
     case (.flag, .boolean), (.choice, .boolean): true
     case (_, .text): true
     default: false

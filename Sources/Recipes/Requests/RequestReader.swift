@@ -72,12 +72,12 @@ struct RequestReader {
   func requests(onLinesOf text: RequestText) -> [Request] {
     let lines = text.nonblankLines
     if lines.isEmpty { findings.error("found an empty file, expected a request on each line", at: text.whole) }
-    let values = values(beside: text.path)
+    let reader = bodyReader(of: text)
     var requests: [Request] = []
     for line in lines where !findings.isFull {
       do {
         let root = try text.value(in: line, findings)
-        if let request = request(root, values, label: "line \(root.position.line)") { requests.append(request) }
+        if let request = request(root, reader, label: "line \(root.position.line)") { requests.append(request) }
       } catch {
         findings.add(error.diagnostics)
       }
@@ -110,7 +110,7 @@ struct RequestReader {
             request.label = "\(name) \(request.label ?? "")"
             return request
           }
-        case .request(let root): if let request = request(root, path: file, label: name) { requests.append(request) }
+        case .request(let root): if let request = request(root, in: text, label: name) { requests.append(request) }
         case .recipe:
           findings.error("found a recipe in a folder of requests, expected requests only", at: text.position(0))
         }
@@ -122,28 +122,31 @@ struct RequestReader {
   }
 
   /// Reads one request; errors are added to `findings`.
-  func request(_ root: YAMLNode, path: String, label: String? = nil) -> Request? {
-    request(root, values(beside: path), label: label)
+  func request(_ root: YAMLNode, in text: RequestText, label: String? = nil) -> Request? {
+    request(root, bodyReader(of: text), label: label)
   }
 
-  /// The reader for values in this file.
-  private func values(beside path: String) -> ValueReader {
-    let locator = ModelLocator(recipePath: path, environment: environment)
-    return ValueReader(
-      locator: locator, styles: StyleShelf(nil, locator: locator, findings: findings), mentions: WildcardMentions())
+  /// The reader of the bodies in this file.
+  private func bodyReader(of text: RequestText) -> RequestBodyReader {
+    let locator = ModelLocator(recipePath: text.path, environment: environment)
+    let styles = StyleShelf(nil, locator: locator, findings: findings)
+    return RequestBodyReader(
+      environment: environment,
+      values: ValueReader(locator: locator, styles: styles, mentions: WildcardMentions()),
+      prompts: RequestPromptReader(text, locator, findings), findings: findings)
   }
 
-  private func request(_ root: YAMLNode, _ values: ValueReader, label: String?) -> Request? {
+  private func request(_ root: YAMLNode, _ reader: RequestBodyReader, label: String?) -> Request? {
     guard var envelope = RequestEnvelope(root, findings) else { return nil }
-    let settings = apply(values, &envelope)
-    let reader = RequestBodyReader(environment: environment, values: values, findings: findings)
+    let settings = apply(reader.values, &envelope)
     let body = reader.body(envelope.payload, envelope.defaults, settings)
     return Request(
       position: root.position, label: label, givenID: envelope.id, defaults: envelope.defaults, input: envelope.input,
       parameters: body.parameters, webhook: envelope.webhook, executionTimeout: envelope.executionTimeout,
       timeToLive: envelope.timeToLive, batchSize: body.batchSize, iterations: body.iterations,
       sendsImages: body.sendsImages, savesImages: body.savesImages, styles: body.styles,
-      denoisingStrength: body.denoisingStrength, settings: body.settings, digest: digest(envelope))
+      denoisingStrength: body.denoisingStrength, settings: body.settings, prompts: body.prompts,
+      digest: digest(envelope))
   }
 
   /// Applies the values of the command line to an envelope.
@@ -165,6 +168,8 @@ struct RequestReader {
         envelope.webhook = RequestEnvelope.webhook(value, findings)
       } else if name == "defaults" {
         if let defaults = RequestEnvelope.defaults(value, findings) { envelope.defaults = defaults }
+      } else if name == "dynamic_prompts" {
+        Self.setOption(name, value, at: override.position, in: &entries)
       } else if let key = RecipeKey.named(name), key.isSetting {
         guard let scalar = value.scalar else {
           findings.error("\(name): found \(value.found), expected \(key.kind.expectation)", at: override.position)
@@ -186,7 +191,23 @@ struct RequestReader {
     return settings
   }
 
-  /// A digest of the request: the body, its defaults, and the changes from the command line.
+  /// Sets an option of the request.
+  private static func setOption(
+    _ name: String, _ value: YAMLNode, at position: SourcePosition, in entries: inout [YAMLEntry]
+  ) {
+    let index = entries.firstIndex { $0.name == "override_settings" && $0.value.entries != nil }
+    var options = index.flatMap { entries[$0].value.entries } ?? []
+    options.removeAll { $0.name == name }
+    options.append(YAMLEntry(key: YAMLScalar(name), keyPosition: position, value: value))
+    let node = YAMLNode(.mapping(options), at: index.map { entries[$0].value.position } ?? position, isFlow: true)
+    if let index {
+      entries[index].value = node
+    } else {
+      entries.append(YAMLEntry(key: YAMLScalar("override_settings"), keyPosition: position, value: node))
+    }
+  }
+
+  /// A digest of the request: the body, its defaults, and the command line's changes.
   private func digest(_ envelope: RequestEnvelope) -> String {
     let changes = overrides.filter { !RequestField.names.contains($0.name) && !Self.withoutEffect.contains($0.name) }
       .map { JSONMember($0.name, $0.value.json) }

@@ -87,8 +87,8 @@ package enum AtomicFile {
   /// The names of everything in a folder, in no order.
   package static func names(in folder: String) throws(RunError) -> [String] { try names(in: folder) { _ in true } }
 
-  /// The names of the folders in a folder, in no order; empty if it cannot be read.
-  static func folders(in folder: String) -> [String] {
+  /// The names of the folders in a folder, in no order; none if it cannot be read.
+  package static func folders(in folder: String) -> [String] {
     let found = try? names(in: folder) { $0 == DT_DIR || $0 == DT_UNKNOWN || $0 == DT_LNK }
     return (found ?? []).filter { name in
       var status = stat()

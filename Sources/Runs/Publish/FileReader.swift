@@ -11,7 +11,7 @@ package struct FileMark: Hashable {
   /// In nanoseconds since 1970.
   package var modified: Int64
 
-  init(size: Int64, modified: Int64) {
+  package init(size: Int64, modified: Int64) {
     self.size = size
     self.modified = modified
   }
@@ -20,7 +20,7 @@ package struct FileMark: Hashable {
   ///
   /// - Parameter path: A regular file, not a link.
   /// - Throws: `RunError.notRead` with `ENOENT` if there is none.
-  init(path: String) throws(RunError) {
+  package init(path: String) throws(RunError) {
     var status = stat()
     guard lstat(path, &status) == 0 else { throw .notRead(path: path, code: errno) }
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notRead(path: path, code: ENOENT) }
@@ -112,7 +112,7 @@ package final class FileReader {
   }
 
   /// SHA-256 of a file, in lower-case hexadecimal.
-  static func sha256(of path: String) throws(RunError) -> String {
+  package static func sha256(of path: String) throws(RunError) -> String {
     let reader = try FileReader(path: path)
     var hash = SHA256()
     while true {

@@ -16,6 +16,8 @@ public struct ImageKind: Hashable, Sendable {
   public var sampler: String
   /// Whether each step evaluates the negative prompt too; false if cfg_scale is 1.
   public var isGuided: Bool
+  /// Which part of the calls makes one more evaluation, without some layers: of the first pass, plus a second pass's.
+  public var skippedLayers: Double
 
   /// The kind of a job's image.
   public init(_ settings: ImageSettings, _ ingredients: JobIngredients, threads: Int) {
@@ -26,6 +28,7 @@ public struct ImageKind: Hashable, Sendable {
     self.threads = threads
     sampler = settings.sampler.rawValue
     isGuided = settings.cfgScale != 1
+    skippedLayers = settings.skippedLayers
   }
 
   init?(_ row: [String: Substring]) {
@@ -36,6 +39,9 @@ public struct ImageKind: Hashable, Sendable {
     (self.model, self.size, self.precision) = (String(model), String(size), String(precision))
     (self.isa, self.threads, self.sampler) = (String(isa), threads, String(sampler))
     isGuided = scale != 1
+    // Earlier versions skipped no layers.
+    let share = row["skipped_layers"].flatMap { Double($0) } ?? 0
+    skippedLayers = (0...2).contains(share) ? share : 0
   }
 
   private var hasSecondPass: Bool { size.contains(">") }
@@ -45,14 +51,14 @@ public struct ImageKind: Hashable, Sendable {
     guard let sampler = SamplerID(rawValue: sampler) else { return nil }
     if sampler == .dpmAdaptive || sampler == .restart { return nil }
     let calls = Double(sampler.plannedCalls(steps: 1))
-    return isGuided ? calls * 2 : calls
+    return calls * ((isGuided ? 2 : 1) + skippedLayers)
   }
 
   /// How many times longer a step of this kind takes than a step of another kind; nil if unknown.
   func ratio(to other: ImageKind) -> Double? {
     if self == other { return 1 }
     var same = other
-    (same.sampler, same.isGuided) = (sampler, isGuided)
+    (same.sampler, same.isGuided, same.skippedLayers) = (sampler, isGuided, skippedLayers)
     guard same == self, !hasSecondPass, let calls = callsPerStep, let otherCalls = other.callsPerStep else {
       return nil
     }
@@ -60,14 +66,20 @@ public struct ImageKind: Hashable, Sendable {
   }
 
   var fields: [String] {
-    [model, size, precision, isa, "\(threads)", sampler, isGuided ? "7.0" : "1.0"]
+    [model, size, precision, isa, "\(threads)", sampler, isGuided ? "7.0" : "1.0", "\(skippedLayers)"]
   }
 
-  static let names = ["model", "size", "precision", "isa", "threads", "sampler", "cfg_scale"]
+  static let names = ["model", "size", "precision", "isa", "threads", "sampler", "cfg_scale", "skipped_layers"]
 }
 
 extension ImageSettings {
-  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`; with the name of the face restorer, if there is one:
+  /// Which part of the calls makes one more evaluation, without some layers: of the first pass, plus a second pass's.
+  var skippedLayers: Double {
+    let second = allSteps > self.steps ? secondPass?.skippedLayerShare ?? 0 : 0
+    return self.skippedLayerShare + second
+  }
+
+  /// The size of each pass in pixels: `512x768`, or `512x768>1024x1536`; with restored faces, and by what:
   /// `512x512 CodeFormer`.
   var passSizes: String {
     let first = "\(self.width)x\(self.height)"

@@ -38,6 +38,8 @@ final class TraceFile {
     case stepsShared = "steps_shared"
     /// The file in another run folder from which the image was taken; empty for an image that was made.
     case reusedFrom = "reused_from"
+    /// Which part of the calls made one more evaluation, without some layers: of the first pass, plus a second pass's.
+    case skippedLayers = "skipped_layers"
   }
 
   private let path: String
@@ -142,6 +144,7 @@ final class TraceFile {
       case .evaluationsSaved: "\(asked.saved)"
       case .stepsShared: "\(stepsShared)"
       case .reusedFrom: image.reusedFrom ?? ""
+      case .skippedLayers: "\(settings.skippedLayers)"
       }
     }
     try disk.write(Self.line(fields), to: descriptor, path: path)

@@ -41,7 +41,15 @@ public struct Finding: Hashable, Sendable {
     case manifest
     /// The plan cannot be read.
     case plan
-    /// The next run stops because of it.
+    /// `recipe.yaml` is not the recipe that the plan was made from.
+    case recipe
+    /// `picks.json` cannot be read.
+    case picks
+    /// An answer to a request is not the one that was written.
+    case response
+    /// An announcement in the outbox cannot be read.
+    case announcement
+    /// The next run ends because of it.
     case obstacle
   }
 
@@ -59,6 +67,20 @@ public struct Finding: Hashable, Sendable {
   public var remedy: String
   /// Whether it was repaired.
   public var isRepaired = false
+
+  /// Something that is wrong with a file.
+  ///
+  /// - Parameters:
+  ///   - kind: What is wrong.
+  ///   - file: The file, relative to the run folder.
+  ///   - index: The index of the job in the plan, if it is about one.
+  ///   - id: The identity of the image, if it is about one.
+  ///   - problem: What was found, and what was expected.
+  ///   - remedy: What to do.
+  public init(kind: Kind, file: String, index: Int? = nil, id: String? = nil, problem: String, remedy: String) {
+    (self.kind, self.file, self.index, self.id) = (kind, file, index, id)
+    (self.problem, self.remedy) = (problem, remedy)
+  }
 
   /// One line: the file, what is wrong with it, and what to do.
   public var text: String {
@@ -80,7 +102,9 @@ public struct Finding: Hashable, Sendable {
     switch kind {
     case .missing, .deleted, .size, .digest, .undecodable, .pixels, .infotext, .unreadable, .identity, .otherJob:
       true
-    case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan, .obstacle: false
+    case .orphan, .leftover, .derived, .tornLine, .damagedLine, .duplicate, .manifest, .plan, .recipe, .picks,
+      .response, .announcement, .obstacle:
+      false
     }
   }
 }

@@ -37,6 +37,13 @@ extension Verification {
         try journal.append(
           .requeued(RequeuedJob(id: id, index: index, started: .now(), reason: finding.problem)), isDurable: false)
         findings[number].remedy = "its job will run again"
+      case .recipe:
+        guard let recipeReplacement else { continue }
+        try AtomicFile.write(Array(recipeReplacement.utf8), to: run.recipe, on: disk)
+        findings[number].remedy = "written again from the plan"
+      case .response:
+        try disk.remove(run.file(finding.file))
+        findings[number].remedy = "removed: the next run of its request answers again"
       case .leftover, .derived:
         try disk.remove(run.file(finding.file))
         findings[number].remedy = "removed"
@@ -46,7 +53,7 @@ extension Verification {
         guard finding.id == nil else { continue }
         findings[number].remedy = "removed"
       case .manifest: findings[number].remedy = "rewritten"
-      case .deleted, .orphan, .plan, .obstacle: continue
+      case .deleted, .orphan, .plan, .picks, .announcement, .obstacle: continue
       }
       findings[number].isRepaired = true
     }

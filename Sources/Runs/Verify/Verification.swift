@@ -26,6 +26,10 @@ public struct Verification {
 
   /// The names of files that are folders instead.
   private var blocked: Set<String> = []
+  /// The recipe in the plan; nil for a plan without jobs.
+  private var plannedRecipe: JSONValue?
+  /// What `repair` writes into `recipe.yaml`.
+  private(set) var recipeReplacement: String?
 
   let run: RunFolder
   private(set) var index: JournalIndex
@@ -45,9 +49,14 @@ public struct Verification {
   /// - Parameters:
   ///   - folder: The run.
   ///   - lock: The folder's lock, if the caller holds it.
+  ///   - language: Reads the copy of the recipe; nil leaves it unchecked.
+  ///   - others: Finds what is wrong with files that runs themselves do not know.
   ///   - observe: Receives each finding as it is found.
-  /// - Throws: `RunError`; `noRun` if there is no plan.
-  public init(_ folder: RunFolder, lock: RunLock? = nil, observe: (Finding) -> Void = { _ in }) throws {
+  /// - Throws: `RunError`, `noRun` if there is no plan.
+  public init(
+    _ folder: RunFolder, lock: RunLock? = nil, language: RecipeLanguage? = nil,
+    others: (RunFolder) -> [Finding] = { _ in [] }, observe: (Finding) -> Void = { _ in }
+  ) throws {
     self.folder = folder.path
     run = folder
     try folder.checkIsRun()
@@ -75,6 +84,9 @@ public struct Verification {
       try findStrays()
       let isReadable = !findings.contains { $0.kind == .plan } && !blocked.contains(run.name(of: run.manifest))
       if isReadable { try compareManifest() }
+      if let language { examineRecipe(language) }
+      examinePicks()
+      findings += others(folder)
     }
     findings.forEach(observe)
   }
@@ -94,7 +106,10 @@ public struct Verification {
     var misplanned: Int?
     do {
       try PlanFile.forEachJob(in: run) { planned, details in
-        if let details { (version, isa) = (details.engine.version, details.engine.isa) }
+        if let details {
+          (version, isa) = (details.engine.version, details.engine.isa)
+          plannedRecipe = details.recipe
+        }
         let id = planned.id
         let isPlanned = JobID(planned.job.settings, planned.ingredients) == id
         if !isPlanned, misplanned == nil { misplanned = planned.job.index }
@@ -187,6 +202,30 @@ public struct Verification {
       if isAsked { isSound = false }
     }
     return isSound
+  }
+
+  // MARK: Other files
+
+  private mutating func examineRecipe(_ language: RecipeLanguage) {
+    guard let plannedRecipe, !blocked.contains(run.name(of: run.recipe)) else { return }
+    let examination = RecipeExamination(run, planned: plannedRecipe, language)
+    findings += examination.finding.map { [$0] } ?? []
+    recipeReplacement = examination.replacement
+  }
+
+  private mutating func examinePicks() {
+    let name = run.name(of: run.picks)
+    guard !blocked.contains(name) else { return }
+    do {
+      _ = try Picks(of: run)
+    } catch {
+      var problem = "cannot be read: \(error)"
+      if case RunError.damaged(_, let reason) = error { problem = "is damaged: \(reason)" }
+      findings.append(
+        Finding(
+          kind: .picks, file: name, problem: problem,
+          remedy: "no stars count until it is put back or moved away"))
+    }
   }
 
   // MARK: Stray files

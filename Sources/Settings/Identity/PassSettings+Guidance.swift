@@ -22,7 +22,15 @@ extension PassSettings {
   /// Whether some calls skip layers.
   public var skipsLayers: Bool { effectiveSkipLayerScale != 0 }
 
-  /// How much the standard deviation of the result is corrected to that without guidance, from 0 (not at all) to 1.
+  /// Which part of the calls also computes the prompt without some layers, to four places; 0 for none.
+  public var skippedLayerShare: Double {
+    guard skipsLayers else { return 0 }
+    let calls = sampler.plannedCalls(steps: steps)
+    let count = (0..<calls).count { skipLayerInterval.contains(call: $0, of: calls) }
+    return (Double(count) / Double(max(calls, 1)) * 10_000).rounded() / 10_000
+  }
+
+  /// How far the deviation of the result is brought back to that without guidance; 0 for not at all.
   public var effectiveCFGRescale: Double { isGuided || skipsLayers ? cfgRescale : 0 }
 }
 

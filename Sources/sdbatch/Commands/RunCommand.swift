@@ -275,7 +275,12 @@ struct RunCommand: ParsableCommand {
     _ options: WebhookOptions, _ folder: RunFolder, _ style: ProgressPrinter.Style
   ) throws -> WebhookDelivery {
     let printer = WebhookPrinter(style: style)
-    return WebhookDelivery(try Outbox(folder), options: options) { printer.show($0) }
+    let outbox = try Outbox(folder)
+    for id in outbox.lost.sorted() {
+      Console.error(
+        "note: the announcement of \(id) in outbox/ is damaged: it is made again if this run has its request")
+    }
+    return WebhookDelivery(outbox, options: options) { printer.show($0) }
   }
 
   // MARK: Previews and profiles

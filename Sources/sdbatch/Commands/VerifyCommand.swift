@@ -1,6 +1,9 @@
 import ArgumentParser
+import Delivery
 import JSON
+import Recipes
 import Runs
+import Text
 
 /// `sdbatch verify DIR`
 struct VerifyCommand: ParsableCommand {
@@ -27,7 +30,8 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let folder = RunFolder(folder)
     let lock = repair || prune ? try RunLock(existing: folder) : nil
-    var verification = try Verification(folder, lock: lock)
+    var verification = try Verification(
+      folder, lock: lock, language: .recipes, others: ResponseExamination.findings)
     var pruned: [String] = []
     if let lock {
       if repair { try verification.repair(lock) }
@@ -46,5 +50,18 @@ struct VerifyCommand: ParsableCommand {
       Console.output(verification.summary)
     }
     if !verification.isClean { throw ExitStatus.difference }
+  }
+}
+
+extension RecipeLanguage {
+  /// The language of the copies that runs keep of recipes.
+  static let recipes = RecipeLanguage { text in
+    do throws(RecipeErrors) {
+      return .success(try RecipeCopy(text: text, path: "recipe.yaml").json)
+    } catch {
+      return .failure(RecipeProblem(error.diagnostics.first.map { "\($0)".printableLine } ?? "\(error)"))
+    }
+  } write: {
+    RecipeCopy.text(of: $0)
   }
 }

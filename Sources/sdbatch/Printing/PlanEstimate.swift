@@ -11,7 +11,9 @@ struct PlanEstimate {
   /// How many images are still to be made; equal cells share an image if the model could be read.
   private(set) var imagesToMake = 0
   private(set) var stepsToMake = 0
-  /// How many more steps they would take if each image were made alone.
+  /// How often the network is evaluated for them, each text by itself; 0 if the model could not be looked at.
+  private(set) var evaluationsToMake = 0
+  /// How many steps more they would take if each were made alone.
   private(set) var stepsShared = 0
   /// How many images are in other run folders, and will be taken from there.
   private(set) var imagesElsewhere = 0
@@ -89,7 +91,10 @@ struct PlanEstimate {
       }
       imagesToMake += 1
       stepsToMake += settings.allSteps
-      if let ingredients { work.add(job.index, ingredients) }
+      if let ingredients {
+        work.add(job.index, ingredients)
+        evaluationsToMake += engine.plannedEvaluations(of: settings) ?? 0
+      }
       add(cost(settings, ingredients), settings)
     }
     let starts = work.starts(of: plan.jobs, engine)
@@ -98,6 +103,9 @@ struct PlanEstimate {
         guard let steps = starts[job.index]?.steps(of: job.settings) else { continue }
         stepsToMake -= steps
         stepsShared += steps
+        evaluationsToMake -=
+          (engine.plannedEvaluations(of: job.settings) ?? 0)
+          - (engine.plannedEvaluations(of: job.settings, after: steps) ?? 0)
         let cost = cost(job.settings, models[job.settings.ingredientsKey].flatMap(\.self))
         if let cost { seconds -= cost.secondsPerStep * Double(steps) }
       }
@@ -168,6 +176,7 @@ struct PlanEstimate {
   var json: JSONValue {
     [
       "images_to_make": .integer(Int64(imagesToMake)), "steps_to_make": .integer(Int64(stepsToMake)),
+      "evaluations_to_make": .integer(Int64(evaluationsToMake)),
       "steps_shared": .integer(Int64(stepsShared)),
       "images_done": .integer(Int64(imagesDone)), "images_elsewhere": .integer(Int64(imagesElsewhere)),
       "seconds": unmeasured == imagesToMake && imagesToMake > 0 ? .null : .number(seconds),

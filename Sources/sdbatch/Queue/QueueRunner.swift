@@ -14,7 +14,10 @@ final class QueueRunner {
   private var worst = ExitStatus.done
   /// Entries whose run folder another process uses, and when to try them again.
   private var waiting: [Int: ContinuousClock.Instant] = [:]
-  /// The state of the queue when it was read last, and the time of that.
+  /// Entries whose output could not be written, and when a process that watches tries them again; others leave them to the next.
+  private var unwritten: [Int: ContinuousClock.Instant] = [:]
+  private var isWatching = false
+  /// What is known of the queue, and when it was looked at.
   private var mark = ""
   private var lastLook: ContinuousClock.Instant?
   private var lastSpool: ContinuousClock.Instant?
@@ -35,6 +38,7 @@ final class QueueRunner {
   /// - Returns: The worst of the entries' exit codes, or why the process stopped.
   /// - Throws: `QueueError.inUse`, `RunError`.
   func run(isWatching: Bool) throws -> ExitStatus {
+    self.isWatching = isWatching
     let lock = try queue.takeOver()
     defer { withExtendedLifetime(lock) {} }
     try queue.tidy()
@@ -75,10 +79,16 @@ final class QueueRunner {
         try pause(entry)
         continue
       }
-      if let later = waiting[entry.id], later > .now { continue }
+      if isLater(entry.id) { continue }
       return entry
     }
     return nil
+  }
+
+  /// Whether an entry is not to be run now.
+  private func isLater(_ id: Int) -> Bool {
+    if let later = waiting[id], later > .now { return true }
+    return unwritten[id].map { !isWatching || $0 > .now } ?? false
   }
 
   /// Pauses an entry whose time is over; another process may have removed it.
@@ -114,7 +124,7 @@ final class QueueRunner {
       return true
     }
     isInterrupted = entries.contains { other in
-      other.priority < own.priority && !other.isPaused && (waiting[other.id].map { $0 <= .now } ?? true)
+      other.priority < own.priority && !other.isPaused && !isLater(other.id)
     }
     return isInterrupted
   }
@@ -160,6 +170,14 @@ final class QueueRunner {
     }
     waiting[entry.id] = nil
     worst = max(worst, status)
+    if status == .notWritten {
+      // A full disk must not use up the queue.
+      unwritten[entry.id] = .now + .seconds(600)
+      Console.error(
+        "note: queue \(entry.id) stays: its output could not be written; "
+          + (isWatching ? "it is tried again in ten minutes" : "the next queue run continues it"))
+      return
+    }
     try queue.finish(entry.id, code: status.rawValue)
   }
 

@@ -14,7 +14,6 @@ struct StableDiffusionModel: DiffusionModel {
   let vocabularySHA256: String
   let textEncoderPath: String?
   private let tokenizer: CLIPTokenizer
-  private let addedTokensRemark: String?
 
   /// Always true: this family comes last in the list, and recognises other kinds of files that users mistake for checkpoints.
   static func recognises(path: String, transformer kind: TransformerKind?) -> Bool { true }
@@ -37,13 +36,6 @@ struct StableDiffusionModel: DiffusionModel {
       }
     }
     tokenizer = CLIPTokenizer(vocabulary, rows: known)
-    let unknown = vocabulary.addedTokens(beyond: known)
-    addedTokensRemark =
-      unknown.isEmpty
-      ? nil
-      : "\(vocabulary.path): the files next to it add \(unknown.prefix(5).map(\.abridged).joined(separator: ", "))"
-        + "\(unknown.count > 5 ? " ..." : "") to the vocabulary, but the text encoder knows \(known) tokens: prompts read it as "
-        + "other words"
     vocabularySHA256 = Hexadecimal.text(SHA256.hash(vocabulary.canonicalBytes))
   }
 
@@ -52,7 +44,7 @@ struct StableDiffusionModel: DiffusionModel {
   var path: String { archive.path }
   var familyName: String { archive.family.name }
   var familyTitle: String { archive.family.title }
-  var remarks: [String] { archive.remarks + (addedTokensRemark.map { [$0] } ?? []) }
+  var remarks: [String] { archive.remarks + tokenizer.remarks }
   var trainedPrediction: TrainedPrediction? { archive.predictionType }
   var predictionSource: String? { archive.predictionSource }
 
@@ -114,8 +106,7 @@ struct StableDiffusionModel: DiffusionModel {
         profiler: compute.profiler, copies: compute.machine.packedCopies, requireUnchanged: archive.requireUnchanged
       ) { try CLIPTextModel(network.weights, configuration: network.configuration, compute: compute) }
       return TextEncoder(
-        role: role, model: encoder, configuration: network.configuration, endID: tokenizer.vocabulary.endID,
-        compute: compute)
+        role: role, model: encoder, configuration: network.configuration, tokenizer: tokenizer, compute: compute)
     }
     return CLIPPrompts(
       family: archive.family, tokenizer: tokenizer, encoders: encoders, numberWidth: archive.vectorNumberWidth,
@@ -135,9 +126,13 @@ struct StableDiffusionModel: DiffusionModel {
   func vocabularySHA256(for texts: [String]) -> String {
     let cleanings = archive.family.textEncoders.map(\.cleaning)
     let added = Set(texts).sorted().flatMap { tokenizer.addedTokenBytes(in: $0, by: cleanings) }
-    return added.isEmpty
-      ? vocabularySHA256
-      : Hexadecimal.text(SHA256.hash(tokenizer.vocabulary.canonicalBytes + Array("added\n".utf8) + added))
+    if added.isEmpty { return vocabularySHA256 }
+    // The pooled encoding was once that of the added token.
+    let hasEnd = archive.textEncoders.contains {
+      $0.configuration.projectionWidth != nil && $0.configuration.endTokenID != nil
+    }
+    return Hexadecimal.text(
+      SHA256.hash(tokenizer.vocabulary.canonicalBytes + Array((hasEnd ? "added, end\n" : "added\n").utf8) + added))
   }
 
   func textRepair(of text: String) -> Int? {

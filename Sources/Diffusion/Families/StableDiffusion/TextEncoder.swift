@@ -10,8 +10,8 @@ struct TextEncoder {
   let role: ModelFamily.TextEncoder
   let model: PagedNetwork<CLIPTextModel>
   let configuration: CLIPConfiguration
-  /// The vocabulary's end token.
-  let endID: Int32
+  /// Cuts its texts into tokens.
+  let tokenizer: CLIPTokenizer
   let compute: Compute
 
   /// Encodes the texts of one schedule.
@@ -70,7 +70,7 @@ struct TextEncoder {
 
   /// A chunk with the encoder's own padding after its first end token.
   private func padded(_ ids: [Int32]) -> [Int32] {
-    guard role.padding == .zero, let end = ids.firstIndex(of: endID) else { return ids }
+    guard role.padding == .zero, let end = ids.firstIndex(of: tokenizer.vocabulary.endID) else { return ids }
     return ids[...end] + Array(repeating: 0, count: ids.count - end - 1)
   }
 

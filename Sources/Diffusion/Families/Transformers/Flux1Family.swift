@@ -30,7 +30,7 @@ enum Flux1Family: TransformerFamily {
   ) -> FluxPrompts<Flux1Transformer> {
     guard let t5 = texts.t5Texts(compute) else { preconditionFailure("Flux.1 is not opened without a T5") }
     return FluxPrompts(
-      tokenizer: texts.tokenizer, clipL: texts.encoders(compute, smallBytes: smallBytes)[0], t5: t5, compute: compute
+      clipL: texts.encoders(compute, smallBytes: smallBytes)[0], t5: t5, compute: compute
     ) { $1.prepare($0.tokens, pooled: $0.pooled) }
   }
 }

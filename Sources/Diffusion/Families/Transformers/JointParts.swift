@@ -14,9 +14,9 @@ struct JointParts: TextParts {
     let archive: TextEncoderArchive
     let configuration: CLIPConfiguration
     let weights: WeightScope
+    let tokenizer: CLIPTokenizer
   }
 
-  let tokenizer: CLIPTokenizer
   let clips: [CLIP]
   let t5: (archive: TextEncoderArchive, tokenizer: T5Tokenizer)?
 
@@ -31,6 +31,7 @@ struct JointParts: TextParts {
   init?(
     _ search: PartSearch, _ vocabularies: VocabularyLocator, clips needs: [TextEncoderNeed], t5 need: TextEncoderNeed
   ) throws {
+    let vocabulary = try Self.vocabulary(search, vocabularies)
     var clips: [CLIP] = []
     for need in needs {
       guard let archive = try search.encoder(need) else { continue }
@@ -42,13 +43,23 @@ struct JointParts: TextParts {
       guard let (read, weights) = try archive.clip(role) else { continue }
       var configuration = read
       configuration.isPooledPlainly = configuration.projectionWidth == nil
-      clips.append(CLIP(role: role, archive: archive, configuration: configuration, weights: weights))
+      guard let vocabulary else { continue }
+      // Each CLIP of a folder has a tokenizer of its own; those of published models are equal.
+      let folder = "\(search.model)/\(need.tokenizerFolder)"
+      let own = ModelFiles.isFolder(search.model) ? try vocabularies.read(in: folder) : nil
+      let found = own ?? vocabulary
+      let rows = configuration.vocabularySize
+      let known = clips.last.flatMap { clip in
+        clip.configuration.vocabularySize == rows && clip.tokenizer.vocabulary.isSame(as: found) ? clip.tokenizer : nil
+      }
+      clips.append(
+        CLIP(
+          role: role, archive: archive, configuration: configuration, weights: weights,
+          tokenizer: known ?? CLIPTokenizer(found, rows: rows)))
     }
-    let vocabulary = try Self.vocabulary(search, vocabularies)
     let encoder = try search.encoder(need)
     let text = encoder == nil && need.isOptional ? nil : try search.t5Tokenizer(need, encoder)
-    guard clips.count == needs.count, let vocabulary, encoder == nil ? need.isOptional : text != nil else { return nil }
-    tokenizer = CLIPTokenizer(vocabulary)
+    guard clips.count == needs.count, encoder == nil ? need.isOptional : text != nil else { return nil }
     self.clips = clips
     if let encoder, let text { t5 = (encoder, text) } else { t5 = nil }
   }
@@ -69,7 +80,33 @@ struct JointParts: TextParts {
 
   var archives: [TextEncoderArchive] { clips.map(\.archive) + (t5.map { [$0.archive] } ?? []) }
 
-  var vocabulary: [UInt8] { tokenizer.vocabulary.canonicalBytes + (t5?.tokenizer.canonicalBytes ?? []) }
+  /// The vocabularies of the CLIPs, each once.
+  var vocabulary: [UInt8] {
+    var vocabularies: [[UInt8]] = []
+    for clip in clips {
+      let bytes = clip.tokenizer.vocabulary.canonicalBytes
+      if !vocabularies.contains(bytes) { vocabularies.append(bytes) }
+    }
+    return vocabularies.joined() + (t5?.tokenizer.canonicalBytes ?? [])
+  }
+
+  var addsTokens: Bool { clips.contains { $0.tokenizer.addsTokens } }
+
+  var remarks: [String] {
+    var remarks: [String] = []
+    for remark in clips.flatMap(\.tokenizer.remarks) where !remarks.contains(remark) { remarks.append(remark) }
+    return remarks
+  }
+
+  /// The tokens of the first CLIP, and of others if they are other ones.
+  func addedTokenBytes(in texts: [String]) -> [UInt8] {
+    var all: [[UInt8]] = []
+    for clip in clips {
+      let bytes = texts.flatMap { clip.tokenizer.addedTokenBytes(in: $0, by: [Self.cleaning]) }
+      if bytes != all.last { all.append(bytes) }
+    }
+    return all.count == 1 ? all[0] : Array(all.joined(separator: Array("next\n".utf8)))
+  }
 
   /// CLIPs are loaded whole, one after the other; T5 is read layer by layer.
   var memoryBytes: Int {
@@ -81,7 +118,9 @@ struct JointParts: TextParts {
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int {
     let runs = try PromptAttention.Run.runs(text, emphasis)
     guard clips.count == 1, let t5 else {
-      return PromptChunks(runs: runs, tokenizer: tokenizer, cleaning: Self.cleaning).chunks.count
+      return clips.map {
+        PromptChunks(runs: runs, tokenizer: $0.tokenizer, cleaning: Self.cleaning).chunks.count
+      }.max() ?? 1
     }
     return max(runs.filter { !$0.isBreak }.reduce(1) { $0 + t5.tokenizer.encode($1.text).count }, 256)
   }
@@ -90,8 +129,10 @@ struct JointParts: TextParts {
   /// nothing. The webui and Forge have ftfy installed, so theirs do. T5 gets the unrepaired text in all programs.
   static let cleaning = TextCleaning.unrepaired
 
-  /// 0 for texts that the first version repaired.
-  func textRepair(of text: String) -> Int? { tokenizer.isRepaired(text, by: [.clip]) ? 0 : nil }
+  /// 0 for texts that were repaired at first.
+  func textRepair(of text: String) -> Int? {
+    clips.contains { $0.tokenizer.isRepaired(text, by: [.clip]) } ? 0 : nil
+  }
 
   func audits() throws(WeightError) -> [WeightAudit] {
     clips.map { clip in
@@ -102,10 +143,12 @@ struct JointParts: TextParts {
   }
 
   func check() throws {
-    for clip in clips { try tokenizer.vocabulary.requireComplete(rows: clip.configuration.vocabularySize) }
-    for clip in clips where tokenizer.vocabulary.count > clip.configuration.vocabularySize {
-      throw EngineError.vocabularyTooLarge(
-        path: tokenizer.vocabulary.path, count: tokenizer.vocabulary.count, known: clip.configuration.vocabularySize)
+    for clip in clips {
+      let (vocabulary, known) = (clip.tokenizer.vocabulary, clip.configuration.vocabularySize)
+      try vocabulary.requireComplete(rows: known)
+      if vocabulary.count > known {
+        throw EngineError.vocabularyTooLarge(path: vocabulary.path, count: vocabulary.count, known: known)
+      }
     }
     if let t5, t5.tokenizer.count > t5.archive.vocabularySize {
       throw EngineError.vocabularyTooLarge(
@@ -122,8 +165,7 @@ struct JointParts: TextParts {
         profiler: compute.profiler, requireUnchanged: clip.archive.requireUnchanged
       ) { try CLIPTextModel(clip.weights, configuration: clip.configuration, compute: compute) }
       return TextEncoder(
-        role: clip.role, model: model, configuration: clip.configuration, endID: tokenizer.vocabulary.endID,
-        compute: compute)
+        role: clip.role, model: model, configuration: clip.configuration, tokenizer: clip.tokenizer, compute: compute)
     }
   }
 

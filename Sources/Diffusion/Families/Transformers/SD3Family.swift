@@ -34,8 +34,7 @@ enum SD3Family: TransformerFamily {
   ) -> SD3Prompts<SD3Transformer> {
     let encoders = texts.encoders(compute, smallBytes: smallBytes)
     return SD3Prompts(
-      tokenizer: texts.tokenizer, clipL: encoders[0], clipG: encoders[1], t5: texts.t5Texts(compute),
-      width: sizes.contextWidth, compute: compute
+      clipL: encoders[0], clipG: encoders[1], t5: texts.t5Texts(compute), width: sizes.contextWidth, compute: compute
     ) { $1.prepare($0.tokens, pooled: $0.pooled) }
   }
 }

@@ -48,6 +48,12 @@ protocol TextParts: Sendable {
   ///
   /// Throws `PromptError`.
   func chunkCount(of text: String, _ emphasis: EmphasisChoice) throws -> Int
+  /// Whether the files add tokens to a vocabulary, which texts may use.
+  var addsTokens: Bool { get }
+  /// The added tokens in texts as bytes, for digests; empty if they have none.
+  func addedTokenBytes(in texts: [String]) -> [UInt8]
+  /// What users should know about how the files were understood; empty if there is no doubt.
+  var remarks: [String] { get }
   /// See ``DiffusionModel``.
   func textRepair(of text: String) -> Int?
   /// Finds missing and misshapen tensors, reading only headers.
@@ -59,4 +65,9 @@ protocol TextParts: Sendable {
 extension TextParts {
   /// nil by default: the text is used as it is.
   func textRepair(of text: String) -> Int? { nil }
+
+  /// The vocabulary has all tokens already.
+  var addsTokens: Bool { false }
+  func addedTokenBytes(in texts: [String]) -> [UInt8] { [] }
+  var remarks: [String] { [] }
 }

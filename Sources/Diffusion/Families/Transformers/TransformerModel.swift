@@ -67,8 +67,8 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   var familyName: String { id.rawValue }
   var familyTitle: String { id.traits.title }
 
-  /// The parts that were found without being named.
-  var remarks: [String] { foundVAE.map { ["its VAE is \($0)"] } ?? [] }
+  /// What was found without being named, and tokens that cannot be used.
+  var remarks: [String] { (foundVAE.map { ["its VAE is \($0)"] } ?? []) + texts.remarks }
 
   var textEncoderPath: String? { nil }
   var trainedPrediction: TrainedPrediction? { nil }
@@ -154,6 +154,15 @@ struct TransformerModel<Family: TransformerFamily>: DiffusionModel {
   }
 
   func textRepair(of text: String) -> Int? { texts.textRepair(of: text) }
+
+  var addsTokens: Bool { texts.addsTokens }
+
+  func vocabularySHA256(for texts: [String]) -> String {
+    let added = self.texts.addedTokenBytes(in: Set(texts).sorted())
+    return added.isEmpty
+      ? vocabularySHA256
+      : Hexadecimal.text(SHA256.hash(self.texts.vocabulary + Array("added\n".utf8) + added))
+  }
 
   // MARK: Adapters
 
