@@ -84,6 +84,7 @@ extension TokenizationError: InputFailure {}
 extension MissingParts: InputFailure {}
 
 extension SheetError: InputFailure {}
+extension AnimationError: InputFailure {}
 
 extension FaceFilesMissing: InputFailure {
   /// Looking for files takes no time, so all that are missing are reported at once.
