@@ -378,7 +378,8 @@ def shows_a_run_as_it_goes_on(browser):
     run = subprocess.Popen([SDBATCH, recipe, "--output", folder, "--quiet"], cwd=WORK)
     until(lambda: os.path.exists(f"{folder}/plan.jsonl"))
     with Server(folder) as server:
-        browser.open(server.address)
+        # All cells are in view: images that are not are loaded when they come near.
+        browser.open(server.address, "#size=96")
         browser.run("window.isSame = true")
         browser.wait("document.querySelector('#now-text').textContent.includes('step')")
         done = "document.querySelectorAll('.cell.done').length"
