@@ -54,7 +54,7 @@ let package = Package(
         .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
         .embedInCode("Resources/picks.js"), .embedInCode("Resources/likes.js"), .embedInCode("Resources/shootout.js"),
         .embedInCode("Resources/live.js"), .embedInCode("Resources/overview.html"),
-        .embedInCode("Resources/overview.js"),
+        .embedInCode("Resources/overview.js"), .embedInCode("Resources/animation.js"),
       ]),
     .target(
       name: "PageServer",

@@ -52,20 +52,42 @@ enum JPEGFile {
 
   // MARK: Reading
 
-  static func image(_ bytes: [UInt8]) throws(ImagingError) -> RGBImage {
+  /// The size of a file's image in pixels.
+  static func size(_ bytes: [UInt8]) throws(ImagingError) -> (width: Int, height: Int) { try size(bytes, divisor: 1) }
+
+  /// The image.
+  ///
+  /// - Parameters:
+  ///   - bytes: The file.
+  ///   - divisor: 1, 2, 4 or 8: the image becomes as many times smaller, rounded up.
+  /// - Returns: The image.
+  /// - Throws: `ImagingError` for a damaged file, or a larger one than `PNGFile.pixelLimit`.
+  static func image(_ bytes: [UInt8], divisor: Int = 1) throws(ImagingError) -> RGBImage {
+    let size = try size(bytes, divisor: divisor)
+    var (width, height) = (Int32(size.width), Int32(size.height))
+    var message = [CChar](repeating: 0, count: messageSize)
+    var pixels = [UInt8](repeating: 0, count: size.width * size.height * 3)
+    guard
+      sdbatch_jpeg_read(bytes, UInt(bytes.count), UInt32(divisor), &pixels, &width, &height, &message) != 0
+    else {
+      throw .damaged(.jpeg, Self.text(message))
+    }
+    return RGBImage(width: size.width, height: size.height, pixels: pixels)
+  }
+
+  private static func size(_ bytes: [UInt8], divisor: Int) throws(ImagingError) -> (width: Int, height: Int) {
     var (width, height): (Int32, Int32) = (0, 0)
     var message = [CChar](repeating: 0, count: messageSize)
-    guard sdbatch_jpeg_read(bytes, UInt(bytes.count), nil, &width, &height, &message) != 0, width > 0, height > 0 else {
+    guard
+      sdbatch_jpeg_read(bytes, UInt(bytes.count), UInt32(divisor), nil, &width, &height, &message) != 0, width > 0,
+      height > 0
+    else {
       throw .damaged(.jpeg, Self.text(message))
     }
     guard Int(width) * Int(height) <= PNGFile.pixelLimit else {
       throw .tooLarge(width: Int(width), height: Int(height), pixelLimit: PNGFile.pixelLimit)
     }
-    var pixels = [UInt8](repeating: 0, count: Int(width) * Int(height) * 3)
-    guard sdbatch_jpeg_read(bytes, UInt(bytes.count), &pixels, &width, &height, &message) != 0 else {
-      throw .damaged(.jpeg, Self.text(message))
-    }
-    return RGBImage(width: Int(width), height: Int(height), pixels: pixels)
+    return (Int(width), Int(height))
   }
 
   /// The EXIF data; empty if there are none.

@@ -9,8 +9,14 @@ struct PNGChunk {
   var type: String
   var data: ArraySlice<UInt8>
 
-  /// The chunks of a file from the header to the end chunk. Each must be complete and have the right checksum.
-  static func all(in bytes: [UInt8]) throws(ImagingError) -> [PNGChunk] {
+  /// The chunks of a file from the header to the end mark, after checking that each is complete and has the right checksum.
+  ///
+  /// - Parameters:
+  ///   - bytes: The file.
+  ///   - isChecked: Whether to compare checksums; libpng does it too when it reads the pixels.
+  /// - Returns: The chunks in the order of the file.
+  /// - Throws: `ImagingError.damagedPNG`.
+  static func all(in bytes: [UInt8], isChecked: Bool = true) throws(ImagingError) -> [PNGChunk] {
     guard bytes.starts(with: signature) else { throw .damagedPNG("it does not begin with the PNG signature") }
     var chunks: [PNGChunk] = []
     var position = signature.count
@@ -23,7 +29,7 @@ struct PNGChunk {
       }
       let checked = bytes[position + 4..<position + 8 + length]
       let end = position + 8 + length
-      guard checksum(checked) == bigEndian(bytes[end..<end + 4]) else {
+      guard !isChecked || checksum(checked) == bigEndian(bytes[end..<end + 4]) else {
         throw .damagedPNG("the checksum of the chunk at byte \(position) does not match")
       }
       chunks.append(PNGChunk(type: type, data: checked.dropFirst(4)))
@@ -32,6 +38,9 @@ struct PNGChunk {
     guard chunks.first?.type == "IHDR" else { throw .damagedPNG("its first chunk is not the header") }
     return chunks
   }
+
+  /// The chunk's bytes in the file that it was found in: length, type, data and checksum.
+  var range: Range<Int> { data.startIndex - 8..<data.endIndex + 4 }
 
   /// Adds the chunk to a file.
   func append(to bytes: inout [UInt8]) {

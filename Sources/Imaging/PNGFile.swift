@@ -74,15 +74,29 @@ public struct PNGFile: Hashable, Sendable {
   public init(decoding bytes: [UInt8]) throws(ImagingError) {
     let chunks = try PNGChunk.all(in: bytes)
     texts = PNGText.all(in: chunks)
+    image = try Self.image(bytes, chunks)
+  }
+
+  /// The image of a file, whose texts may be damaged.
+  ///
+  /// - Parameter bytes: The file.
+  /// - Returns: The image.
+  /// - Throws: `ImagingError` for a file that is not a PNG, damaged, or larger than `pixelLimit`.
+  static func image(_ bytes: [UInt8]) throws(ImagingError) -> RGBImage {
+    try image(bytes, PNGChunk.all(in: bytes, isChecked: false))
+  }
+
+  private static func image(_ bytes: [UInt8], _ chunks: [PNGChunk]) throws(ImagingError) -> RGBImage {
     // libpng would decompress all texts and keep them in memory.
     let skipped = ["tEXt", "zTXt", "iTXt", "sPLT"]
     var needed = bytes
     if chunks.contains(where: { skipped.contains($0.type) }) {
       needed = PNGChunk.signature
-      for chunk in chunks where !skipped.contains(chunk.type) { chunk.append(to: &needed) }
+      needed.reserveCapacity(bytes.count)
+      for chunk in chunks where !skipped.contains(chunk.type) { needed += bytes[chunk.range] }
     }
     // libpng keeps the address between calls, so the bytes must not move.
-    image = try needed.withUnsafeBufferPointer { bytes throws(ImagingError) in try Self.pixels(of: bytes) }
+    return try needed.withUnsafeBufferPointer { bytes throws(ImagingError) in try pixels(of: bytes) }
   }
 
   private static func pixels(of bytes: UnsafeBufferPointer<UInt8>) throws(ImagingError) -> RGBImage {

@@ -34,7 +34,9 @@ public final class PNGRowWriter {
     previous = [UInt8](repeating: 0, count: width * 3)
     candidates = Array(repeating: [UInt8](repeating: 0, count: width * 3 + 1), count: Filter.allCases.count)
     stream.initialize(to: z_stream())
-    let status = deflateInit_(stream, Z_DEFAULT_COMPRESSION, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+    // Of filtered photos this level makes smaller files than the default, in less time.
+    let status = deflateInit2_(
+      stream, 4, Z_DEFLATED, 15, 8, Z_FILTERED, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard status == Z_OK else { throw ImagingError.notEncoded("zlib could not start (code \(status))") }
     var bytes = PNGChunk.signature
     var header: [UInt8] = []
@@ -94,38 +96,54 @@ public final class PNGRowWriter {
     return candidates[best]
   }
 
+  /// Filters a row; returns the sum of the absolute values.
+  ///
+  /// Each filter has a loop of its own, which the compiler turns into operations on many bytes at once.
   private func apply(_ filter: Filter, to row: [UInt8], into result: inout [UInt8]) -> Int {
-    var sum = 0
     result[0] = filter.rawValue
-    row.withUnsafeBufferPointer { row in
+    return row.withUnsafeBufferPointer { row in
       previous.withUnsafeBufferPointer { above in
         result.withUnsafeMutableBufferPointer { result in
-          for i in row.indices {
-            let left = i >= 3 ? Int(row[i - 3]) : 0
-            let up = Int(above[i])
-            let corner = i >= 3 ? Int(above[i - 3]) : 0
-            let guess =
-              switch filter {
-              case .none: 0
-              case .sub: left
-              case .up: up
-              case .average: (left + up) / 2
-              case .paeth: Self.paeth(left, up, corner)
-              }
-            let value = row[i] &- UInt8(truncatingIfNeeded: guess)
-            result[i + 1] = value
-            sum += Int(Int8(bitPattern: value).magnitude)
+          let result = UnsafeMutableBufferPointer(rebasing: result.dropFirst())
+          return switch filter {
+          case .none: Self.filter(row, above, result) { _, _, _ in 0 }
+          case .sub: Self.filter(row, above, result) { left, _, _ in left }
+          case .up: Self.filter(row, above, result) { _, up, _ in up }
+          case .average: Self.filter(row, above, result) { left, up, _ in (left &+ up) >> 1 }
+          case .paeth: Self.filter(row, above, result, Self.paeth)
           }
         }
       }
     }
-    return sum
   }
 
-  /// The neighbour that is nearest to left + up - corner.
-  private static func paeth(_ left: Int, _ up: Int, _ corner: Int) -> Int {
-    let estimate = left + up - corner
-    let (a, b, c) = (abs(estimate - left), abs(estimate - up), abs(estimate - corner))
+  /// Subtracts a guess from each byte. The guess is made from the bytes at the left, above, and above that one.
+  @inline(__always)
+  private static func filter(
+    _ row: UnsafeBufferPointer<UInt8>, _ above: UnsafeBufferPointer<UInt8>, _ result: UnsafeMutableBufferPointer<UInt8>,
+    _ guess: (Int16, Int16, Int16) -> Int16
+  ) -> Int {
+    var sum: UInt32 = 0
+    for i in 0..<3 {
+      let value = row[i] &- UInt8(truncatingIfNeeded: guess(0, Int16(above[i]), 0))
+      result[i] = value
+      sum &+= UInt32(min(value, 0 &- value))
+    }
+    for i in 3..<row.count {
+      let value =
+        row[i] &- UInt8(truncatingIfNeeded: guess(Int16(row[i &- 3]), Int16(above[i]), Int16(above[i &- 3])))
+      result[i] = value
+      sum &+= UInt32(min(value, 0 &- value))
+    }
+    return Int(sum)
+  }
+
+  /// The one of the three neighbours that is nearest to left + up - corner.
+  @inline(__always)
+  private static func paeth(_ left: Int16, _ up: Int16, _ corner: Int16) -> Int16 {
+    let (x, y) = (up &- corner, left &- corner)
+    let z = x &+ y
+    let (a, b, c) = (max(x, 0 &- x), max(y, 0 &- y), max(z, 0 &- z))
     return a <= b && a <= c ? left : b <= c ? up : corner
   }
 

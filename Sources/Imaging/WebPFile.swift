@@ -21,6 +21,17 @@ enum WebPFile {
   static func encoded(
     _ image: RGBImage, quality: Int, isLossless: Bool, exif: ExifText
   ) throws(ImagingError) -> [UInt8] {
+    let picture = try self.picture(image, quality: quality, isLossless: isLossless)
+    return file([header(image.width, image.height, flags: exifFlag), picture, Chunk("EXIF", exif.bytes)])
+  }
+
+  /// The chunk with an image's pixels, as bytes.
+  static func pixelChunk(_ image: RGBImage, quality: Int, isLossless: Bool) throws(ImagingError) -> [UInt8] {
+    let picture = try self.picture(image, quality: quality, isLossless: isLossless)
+    return chunk(picture.type, picture.data)
+  }
+
+  private static func picture(_ image: RGBImage, quality: Int, isLossless: Bool) throws(ImagingError) -> Chunk {
     guard image.width <= largestSide, image.height <= largestSide else {
       throw .tooLong(width: image.width, height: image.height, limit: largestSide)
     }
@@ -34,7 +45,7 @@ enum WebPFile {
     guard let picture = chunks.first(where: { ["VP8 ", "VP8L"].contains($0.type) }) else {
       throw .notEncoded("libwebp wrote no image")
     }
-    return file([header(image.width, image.height, flags: exifFlag), picture, Chunk("EXIF", exif.bytes)])
+    return picture
   }
 
   /// The file with its EXIF data replaced; it must have EXIF data.
@@ -69,14 +80,18 @@ enum WebPFile {
 
   private static func file(_ chunks: [Chunk]) -> [UInt8] {
     var body = Array("WEBP".utf8)
-    for chunk in chunks {
-      body += Array(chunk.type.utf8) + little(chunk.data.count, 4) + chunk.data
-      if chunk.data.count % 2 == 1 { body.append(0) }
-    }
+    for chunk in chunks { body += self.chunk(chunk.type, chunk.data) }
     return Array("RIFF".utf8) + little(body.count, 4) + body
   }
 
-  private static func little(_ value: Int, _ size: Int) -> [UInt8] {
+  /// A chunk as bytes, padded to an even length.
+  static func chunk(_ type: String, _ data: some Collection<UInt8>) -> [UInt8] {
+    let bytes = Array(type.utf8) + little(data.count, 4) + data
+    return data.count % 2 == 1 ? bytes + [0] : bytes
+  }
+
+  /// A number of `size` bytes, the lowest first.
+  static func little(_ value: Int, _ size: Int) -> [UInt8] {
     (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
   }
 

@@ -35,12 +35,12 @@ struct Canvas {
     }
   }
 
-  /// Draws an image, which must be inside the strip.
+  /// Draws an image; what is outside is left out, since a file may have another size than its job says.
   mutating func put(_ image: RGBImage, x: Int, y: Int) {
-    for row in 0..<image.height {
-      let start = ((y + row) * width + x) * 3
-      pixels.replaceSubrange(
-        start..<start + image.width * 3, with: image.pixels[row * image.width * 3..<(row + 1) * image.width * 3])
+    let columns = max(0, -x)..<max(max(0, -x), min(image.width, width - x))
+    for row in max(0, -y)..<max(max(0, -y), min(image.height, height - y)) {
+      let (from, to) = ((row * image.width + columns.lowerBound) * 3, ((y + row) * width + x + columns.lowerBound) * 3)
+      pixels.replaceSubrange(to..<to + columns.count * 3, with: image.pixels[from..<from + columns.count * 3])
     }
   }
 

@@ -2,13 +2,14 @@ import Foundation
 import Imaging
 import Settings
 
-/// The images of a run as labelled pages. Pages are written row by row, so even ten thousand tiles need the memory of only one
-/// row.
+/// The images of a run as labelled pages. Pages are written row by row, so ten thousand tiles need the memory of two rows.
 public struct ContactSheet {
   private let pages: [SheetPage]
   private let typeface: Typeface
   private let tile: (width: Int, height: Int)
   private let texts: [PNGText]
+  /// The number of values of the axis `frames` of the options; nil without one.
+  public let frameCount: Int?
 
   /// Lays out a sheet; it reads no images yet.
   ///
@@ -39,9 +40,25 @@ public struct ContactSheet {
     }
     self.pages = pages
     self.tile = tile
+    frameCount = grid.directions.frames.map { grid.used($0).count }
     texts =
       [PNGText(keyword: "parameters", text: first.infotext)]
       + (recipe.isEmpty ? [] : [PNGText(keyword: "recipe", text: recipe)])
+  }
+
+  /// The cells in the order of the axis `frames`, if each of its values has exactly one; nil otherwise.
+  ///
+  /// - Parameters:
+  ///   - cells: The jobs of the run in the recipe's order.
+  ///   - groups: The names of the axes in each zip group of the recipe.
+  ///   - options: The options.
+  /// - Returns: The cells; nil if a frame has several images.
+  /// - Throws: `SheetError`.
+  public static func singles(
+    _ cells: [SheetCell], groups: [[String]], options: SheetOptions
+  ) throws(SheetError) -> [SheetCell]? {
+    let grid = try SheetGrid(cells, groups: groups, options: options)
+    return grid.directions.frames.flatMap(grid.singles)
   }
 
   /// The number of pages.
@@ -59,29 +76,46 @@ public struct ContactSheet {
   ///   - sink: Called with the bytes of the file, piece by piece.
   /// - Throws: The errors of the sink.
   public func write(page: Int, to sink: @escaping ([UInt8]) throws -> Void) throws {
-    let page = pages[page]
-    let writer = try PNGRowWriter(width: page.width, height: page.height, texts: texts, sink: sink)
-    for band in page.bands where band.height > 0 {
-      var canvas = Canvas(width: page.width, height: band.height)
-      let images = images(of: band)
-      for (tile, image) in zip(band.tiles, images) {
-        if let cell = tile.cell { draw(cell, image, x: tile.x, height: band.tileHeight, on: &canvas) }
-      }
-      for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : band.tileHeight, on: &canvas) }
-      try writer.append(canvas.pixels[...])
-    }
+    let (width, height) = size(ofPage: page)
+    let writer = try PNGRowWriter(width: width, height: height, texts: texts, sink: sink)
+    try draw(pages[page]) { try writer.append($0[...]) }
+  }
+
+  /// A page as an image.
+  public func image(ofPage page: Int) -> RGBImage {
+    let (width, height) = size(ofPage: page)
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(width * height * 3)
+    draw(pages[page]) { pixels += $0 }
+    return RGBImage(width: width, height: height, pixels: pixels)
   }
 
   // MARK: Drawing
 
-  /// The thumbnails of a band, made on all cores; nil for a hole and for an image that cannot be read.
-  private func images(of band: SheetPage.Band) -> [RGBImage?] {
-    let paths = band.tiles.map { tile -> String? in
-      if case .image(let path)? = tile.cell?.content { path } else { nil }
+  /// Draws a page band by band. While a band is written, images of the next one are read.
+  private func draw(_ page: SheetPage, _ write: ([UInt8]) throws -> Void) rethrows {
+    let files = page.bands.flatMap(\.tiles).map { $0.cell.map { Self.files($0, box: tile) } ?? [] }
+    let images = OrderedWork<RGBImage?>(files.count, ahead: page.bands.map(\.tiles.count).max() ?? 0) { [tile] number in
+      for file in files[number] {
+        if let image = Thumbnail.read(file, box: tile) { return image }
+      }
+      return nil
     }
-    return Thumbnail.concurrently(paths.count) { [tile] number in
-      paths[number].flatMap { Thumbnail.read($0, box: tile) }
+    for band in page.bands where band.height > 0 {
+      var canvas = Canvas(width: page.width, height: band.height)
+      for (tile, image) in zip(band.tiles, images.next(band.tiles.count)) {
+        if let cell = tile.cell { draw(cell, image, x: tile.x, height: band.tileHeight, on: &canvas) }
+      }
+      for label in band.labels { draw(label, height: band.tiles.isEmpty ? nil : band.tileHeight, on: &canvas) }
+      try write(canvas.pixels)
     }
+  }
+
+  /// The files with a cell's image: first the smaller copy, if it has enough pixels for a sharp tile.
+  private static func files(_ cell: SheetCell, box: (width: Int, height: Int)) -> [String] {
+    guard case .image(let path) = cell.content else { return [] }
+    guard let copy = cell.thumbnail, max(box.width, box.height) * 3 <= copy.side * 2 else { return [path] }
+    return [copy.path, path]
   }
 
   private func draw(_ cell: SheetCell, _ image: RGBImage?, x: Int, height: Int, on canvas: inout Canvas) {

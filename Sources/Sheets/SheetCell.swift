@@ -12,6 +12,20 @@ public struct SheetCell: Hashable, Sendable {
     case pending
   }
 
+  /// A smaller copy of an image.
+  public struct Thumbnail: Hashable, Sendable {
+    /// The file.
+    public var path: String
+    /// Its longest side in pixels.
+    public var side: Int
+
+    /// A copy.
+    public init(path: String, side: Int) {
+      self.path = path
+      self.side = side
+    }
+  }
+
   /// The job's position on the axes of the grid.
   public var axes: [AxisPosition]
   /// What the cell shows.
@@ -24,6 +38,8 @@ public struct SheetCell: Hashable, Sendable {
   public var infotext: String
   /// The time that the image took, in seconds; nil if it is not known.
   public var seconds: Double?
+  /// A smaller copy of the image, which is read in less time; nil if there is none.
+  public var thumbnail: Thumbnail?
 
   /// Creates a cell of a grid.
   public init(

@@ -69,9 +69,14 @@ struct SheetComposer {
   /// The pages for one combination of the page axes. A table that is too large for a page is split between columns and rows.
   private func tables(_ page: [Int: Int]) throws(SheetError) -> [SheetPage] {
     let directions = grid.directions
-    let columns = tracks(directions.superX, directions.x)
-    let rows = tracks(directions.superY, directions.y)
-    guard columns.contains(where: { column in rows.contains { cell(page, column, $0) != nil } }) else { return [] }
+    var columns = tracks(directions.superX, directions.x)
+    var rows = tracks(directions.superY, directions.y)
+    let (allColumns, allRows) = (columns, rows)
+    // Combinations that the recipe leaves out altogether take no room, but the frames of an animation are alike.
+    rows.removeAll { row in !allColumns.contains { cell(page, $0, row) != nil } }
+    columns.removeAll { column in !allRows.contains { cell(page, column, $0) != nil } }
+    if rows.isEmpty { return [] }
+    if options.frames != nil { (columns, rows) = (allColumns, allRows) }
     let gutter = gutterWidth(rows)
     let room = options.sideLimit - gutter - 2 * Self.margin
     let perPage = max(0, room / (tile.width + Self.superGap))

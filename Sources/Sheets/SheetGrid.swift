@@ -8,6 +8,8 @@ struct SheetGrid {
     var y: Int?
     var superX: Int?
     var superY: Int?
+    /// The axis of an animation, which is also the first of the pages.
+    var frames: Int?
     var pages: [Int] = []
   }
 
@@ -52,6 +54,13 @@ struct SheetGrid {
     cells.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { ($0.key, $0.value) }
   }
 
+  /// The cells in the order of an axis, if each of its steps has one and there are no others; nil otherwise.
+  func singles(_ axis: Int) -> [SheetCell]? {
+    let cells = ordered().sorted { $0.steps[axis] < $1.steps[axis] }
+    guard others.isEmpty, Set(cells.map { $0.steps[axis] }).count == cells.count else { return nil }
+    return cells.map(\.cell)
+  }
+
   /// The steps of an axis that have a cell, in order.
   func used(_ axis: Int) -> [Int] { Set(cells.keys.map { $0[axis] }).sorted() }
 
@@ -69,6 +78,7 @@ struct SheetGrid {
       return index
     }
     var directions = Directions()
+    directions.frames = try take(options.frames)
     directions.x = try take(options.x)
     directions.y = try take(options.y)
     directions.superX = try take(options.superX)
@@ -89,7 +99,7 @@ struct SheetGrid {
       directions.superY = block()
       if directions.superY != nil { directions.superX = block() }
     }
-    directions.pages = (directions.pages + free).sorted()
+    directions.pages = ([directions.frames].compactMap { $0 } + directions.pages + free).sorted()
     return directions
   }
 

@@ -19,8 +19,11 @@ public struct SheetOptions: Hashable, Sendable {
   public var superY: String?
   /// The axes with one page for each combination of their values, in addition to the axes without a direction.
   public var pages: [String] = []
-  /// The longest side of a tile in pixels. The default is that of the largest image, but at most 512, and less if the tiles
-  /// would not fit on a page.
+  /// The axis of which every value is a page, in the order of the axis, for an animation. The other axes are laid out as if it
+  /// were not there.
+  public var frames: String?
+  /// The longest side of a tile in pixels. The default is that of the largest image, at most 512, or less so that the tiles
+  /// fit on a page.
   public var tile: Int?
   /// The number of columns if only one axis is shown.
   public var columns: Int?

@@ -17,65 +17,10 @@ package enum Thumbnail {
   /// An image from a file, at the size at which it fits into a box; nil if the file cannot be read as an image.
   package static func read(_ path: String, box: (width: Int, height: Int)) -> RGBImage? {
     guard let bytes = try? WholeFile.bytes(of: path, isRegular: true),
-      let image = try? PictureFile(decoding: bytes).image
+      let reduced = try? ReducedPicture(decoding: bytes, box: box)
     else { return nil }
-    let size = size(width: image.width, height: image.height, box: box)
-    return scaled(image, width: size.width, height: size.height)
-  }
-
-  /// Makes `count` images, on all cores. It uses fewer threads if the system allows no more, because Dispatch would wait for
-  /// them.
-  package static func concurrently(_ count: Int, _ make: @escaping @Sendable (Int) -> RGBImage?) -> [RGBImage?] {
-    let work = Work(count, make)
-    let helpers = max(0, min(count, ProcessInfo.processInfo.activeProcessorCount) - 1)
-    var threads: [pthread_t] = []
-    for _ in 0..<helpers {
-      let argument = Unmanaged.passRetained(work)
-      var thread = pthread_t()
-      let status = pthread_create(
-        &thread, nil,
-        { argument in
-          if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
-          return nil
-        }, argument.toOpaque())
-      guard status == 0 else {
-        argument.release()
-        break
-      }
-      threads.append(thread)
-    }
-    work.run()
-    for thread in threads { pthread_join(thread, nil) }
-    return work.images
-  }
-
-  /// The images that several threads make. Every access holds the lock.
-  private final class Work: @unchecked Sendable {
-    private let lock = NSLock()
-    private let make: @Sendable (Int) -> RGBImage?
-    private var next = 0
-    private(set) var images: [RGBImage?]
-
-    init(_ count: Int, _ make: @escaping @Sendable (Int) -> RGBImage?) {
-      self.make = make
-      images = Array(repeating: nil, count: count)
-    }
-
-    /// Makes images until none are left.
-    func run() {
-      while let index = takeNext() {
-        let image = make(index)
-        lock.withLock { images[index] = image }
-      }
-    }
-
-    private func takeNext() -> Int? {
-      lock.withLock {
-        guard next < images.count else { return nil }
-        next += 1
-        return next - 1
-      }
-    }
+    let size = size(width: reduced.width, height: reduced.height, box: box)
+    return scaled(reduced.image, width: size.width, height: size.height)
   }
 
   /// An image at a smaller size; unchanged if the size is its own.
@@ -83,24 +28,33 @@ package enum Thumbnail {
     if image.width == width, image.height == height { return image }
     let across = Spans(image.width, width)
     let down = Spans(image.height, height)
-    // Columns first: each row of the image is scaled to the new width.
-    var rows = [Float](repeating: 0, count: image.height * width * 3)
-    rows.withUnsafeMutableBufferPointer { rows in
+    let rowSize = image.width * 3
+    // Rows first: most of the work is then one addition per value, for many values at once.
+    var line = [Float](repeating: 0, count: rowSize)
+    var sum = [Float](repeating: 0, count: rowSize)
+    var decoded = -1
+    let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { pixels, count in
+      count = width * height * 3
       image.pixels.withUnsafeBufferPointer { source in
         linear.withUnsafeBufferPointer { linear in
-          for y in 0..<image.height {
-            across.shrink(source, row: y * image.width * 3, linear, into: rows, y * width * 3)
+          line.withUnsafeMutableBufferPointer { line in
+            sum.withUnsafeMutableBufferPointer { sum in
+              for y in 0..<height {
+                sum.update(repeating: 0)
+                for (row, weight) in down.parts(y) {
+                  // Two new rows may share an old one.
+                  if row != decoded {
+                    for i in 0..<rowSize { line[i] = linear[Int(source[row * rowSize + i])] }
+                    decoded = row
+                  }
+                  for i in 0..<rowSize { sum[i] += weight * line[i] }
+                }
+                across.shrink(sum, into: pixels, y * width * 3)
+              }
+            }
           }
         }
       }
-    }
-    var pixels = [UInt8](repeating: 0, count: width * height * 3)
-    var line = [Float](repeating: 0, count: width * 3)
-    for y in 0..<height {
-      line.withUnsafeMutableBufferPointer { line in
-        rows.withUnsafeBufferPointer { rows in down.sum(rows, span: y, into: line) }
-      }
-      for x in 0..<width * 3 { pixels[y * width * 3 + x] = encoded(line[x]) }
     }
     return RGBImage(width: width, height: height, pixels: pixels)
   }
@@ -124,32 +78,31 @@ package enum Thumbnail {
       }
     }
 
-    /// Scales a row of 8-bit pixels that starts at `row`; writes linear light from `start` on.
-    func shrink(
-      _ source: UnsafeBufferPointer<UInt8>, row: Int, _ linear: UnsafeBufferPointer<Float>,
-      into result: UnsafeMutableBufferPointer<Float>, _ start: Int
-    ) {
-      for x in starts.indices {
-        var (red, green, blue): (Float, Float, Float) = (0, 0, 0)
-        var index = row + starts[x] * 3
-        for share in bounds[x]..<bounds[x + 1] {
-          red += shares[share] * linear[Int(source[index])]
-          green += shares[share] * linear[Int(source[index + 1])]
-          blue += shares[share] * linear[Int(source[index + 2])]
-          index += 3
-        }
-        result[start + x * 3] = red
-        result[start + x * 3 + 1] = green
-        result[start + x * 3 + 2] = blue
-      }
+    /// The old pixels that a new one covers, with their weights.
+    func parts(_ index: Int) -> some Sequence<(Int, Float)> {
+      (bounds[index]..<bounds[index + 1]).lazy.map { (starts[index] + $0 - bounds[index], shares[$0]) }
     }
 
-    /// Sums the rows that a new row covers.
-    func sum(_ rows: UnsafeBufferPointer<Float>, span: Int, into line: UnsafeMutableBufferPointer<Float>) {
-      line.update(repeating: 0)
-      for share in bounds[span]..<bounds[span + 1] {
-        let (weight, row) = (shares[share], (starts[span] + share - bounds[span]) * line.count)
-        for x in 0..<line.count { line[x] += weight * rows[row + x] }
+    /// Scales a row of linear light to 8-bit pixels, written from `place` on.
+    func shrink(
+      _ line: UnsafeMutableBufferPointer<Float>, into result: UnsafeMutableBufferPointer<UInt8>, _ place: Int
+    ) {
+      shares.withUnsafeBufferPointer { shares in
+        values.withUnsafeBufferPointer { values in
+          for x in starts.indices {
+            var (red, green, blue): (Float, Float, Float) = (0, 0, 0)
+            var index = starts[x] * 3
+            for share in bounds[x]..<bounds[x + 1] {
+              red += shares[share] * line[index]
+              green += shares[share] * line[index + 1]
+              blue += shares[share] * line[index + 2]
+              index += 3
+            }
+            result[place + x * 3] = values[step(red)]
+            result[place + x * 3 + 1] = values[step(green)]
+            result[place + x * 3 + 2] = values[step(blue)]
+          }
+        }
       }
     }
   }
@@ -160,9 +113,10 @@ package enum Thumbnail {
     return Float(x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4))
   }
 
-  /// The 8-bit value for linear light of 0...1, from a table with 65 536 steps. The error is at most 1/40 of a value.
-  private static func encoded(_ light: Float) -> UInt8 { values[Int((min(max(light, 0), 1) * 65535).rounded())] }
+  /// The index in `values` for linear light of 0...1. The error is at most 1/40 of a value.
+  private static func step(_ light: Float) -> Int { Int(min(max(light, 0), 1) * 65535 + 0.5) }
 
+  /// The 8-bit values for linear light in 65 536 steps.
   private static let values: [UInt8] = (0...65535).map { step in
     let x = Double(step) / 65535
     return UInt8(((x <= 0.0031308 ? 12.92 * x : 1.055 * pow(x, 1 / 2.4) - 0.055) * 255).rounded())

@@ -39,7 +39,7 @@ struct PageTemplate {
       PackageResources.elements_js, PackageResources.run_js, PackageResources.picks_js, PackageResources.view_js,
       PackageResources.arrangement_js, PackageResources.sheet_js, PackageResources.stage_js, PackageResources.viewer_js,
       PackageResources.comparison_js, PackageResources.likes_js, PackageResources.shootout_js, PackageResources.live_js,
-      PackageResources.controls_js, PackageResources.main_js,
+      PackageResources.controls_js, PackageResources.animation_js, PackageResources.main_js,
     ]
   }
 

@@ -12,9 +12,9 @@ function load(names, wanted, stubs = "") {
   return new Function(`"use strict"; ${stubs}\n${text}\nreturn { ${wanted.join(", ")} };`)();
 }
 
-const page = load(["picks.js", "likes.js", "shootout.js"], [
+const page = load(["picks.js", "likes.js", "shootout.js", "animation.js"], [
   "mergedPicks", "readPicks", "picksText", "Picks", "settingsTable", "neighbours", "scalesAround", "likeRecipe", "likeCount",
-  "shootOut",
+  "shootOut", "animatedAxes",
 ]);
 
 // Numbers that are the same in every run.
@@ -129,4 +129,27 @@ test("Fit makes everything fit into the window, whatever its shape", () => {
     const larger = new Arrangement(run, view, width, height, fitted.size + 1);
     assert.ok(fitted.size === 768 || larger.width > width || larger.height > height, "it is the largest that fits");
   }
+});
+
+test("a pick is taken back to what it was, also after picks from elsewhere", () => {
+  const saved = [];
+  const cells = [{ id: "a".repeat(64), index: 0 }, { id: "b".repeat(64), index: 1 }];
+  const picks = new page.Picks({ cells, picks: { [cells[0].id]: { stars: 2, note: "n", changed: "2026" } } },
+    { load: () => ({}), save: (all, changes) => saved.push(changes) });
+  picks.change([cells[0]], { stars: 5 });
+  picks.change(cells, { rejected: true });
+  assert.deepEqual([picks.of(cells[0]).rejected, picks.of(cells[1]).rejected], [true, true]);
+  assert.deepEqual(picks.undo().sort(), cells.map(cell => cell.id));
+  assert.deepEqual([picks.of(cells[0]).stars, picks.of(cells[0]).rejected, picks.of(cells[1]).rejected], [5, false, false]);
+  assert.deepEqual(picks.undo(), [cells[0].id]);
+  assert.deepEqual([picks.of(cells[0]).stars, picks.of(cells[0]).note], [2, "n"]);
+  assert.equal(picks.undo(), null);
+  // Each step is saved.
+  assert.equal(saved.length, 4);
+});
+
+test("an animation goes along the axes of which the cells have several values", () => {
+  const run = { axes: [{ name: "seed" }, { name: "cfg_scale" }, { name: "steps" }] };
+  const found = page.animatedAxes(run, [{ at: [0, 1, null] }, { at: [0, 2, 1] }, { at: [0, 2, 0] }]);
+  assert.deepEqual(found.map(({ axis, count }) => [axis.name, count]), [["cfg_scale", 2], ["steps", 2]]);
 });

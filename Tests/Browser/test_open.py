@@ -259,12 +259,118 @@ def takes_images_away(browser):
         assert browser.value("document.querySelectorAll('.cell.done').length") == 3
         assert browser.value("document.querySelectorAll('.badge').length") == 1
         assert take("sheet", [0, 1, 2, 3]).startswith(b"\x89PNG")
-        film = take("animation", [0, 1, 2])
-        assert film.count(b"fcTL") == 3 and b"acTL\0\0\0\3" in film
     os.remove(f"{folder}/picks.json")
 
 
-# A run in progress
+def frames_of(film):
+    """The frames of an animation as (pixels, milliseconds), read by Pillow; None without it."""
+    try:
+        from PIL import Image, ImageSequence
+    except ModuleNotFoundError:
+        return None
+    image = Image.open(io.BytesIO(film))
+    assert image.is_animated and image.info["loop"] == 0
+    return [(frame.convert("RGB").tobytes(), frame.info["duration"]) for frame in ImageSequence.Iterator(image)]
+
+
+def check_frames(film, files, milliseconds, distance):
+    """Checks that the frames are these files, up to a mean distance of values."""
+    found = frames_of(film)
+    if found is None:
+        return
+    from PIL import Image, ImageChops, ImageStat
+    assert len(found) == len(files), (len(found), len(files))
+    for (pixels, time_shown), name in zip(found, files):
+        expected = Image.open(name).convert("RGB")
+        difference = ImageChops.difference(Image.frombytes("RGB", expected.size, pixels), expected)
+        assert time_shown == milliseconds and max(ImageStat.Stat(difference).mean) <= distance, (name, time_shown)
+
+
+def makes_animations(browser):
+    folder = f"{OUTPUT}/one"
+    jobs = manifest(folder)["jobs"]
+    files = [f"{folder}/{job['file']}" for job in jobs]
+    with Server(folder) as server:
+        def take(**choices):
+            status, _, body = server.ask("POST", f"/{server.token}/run/one/take", body=json.dumps({"kind": "animation", **choices}).encode(),
+                                         Content_Type="application/json")
+            if status != 200:
+                return status
+            status, headers, data = server.ask("GET", f"/{server.token}/run/one/{json.loads(body)['file']}")
+            assert status == 200
+            ending = "png" if choices.get("form") == "png" else "webp"
+            assert f'filename="one.{ending}"' in headers["Content-Disposition"], headers
+            return data
+
+        # WebP unless something else is asked for; each image by itself, twice the same too.
+        film = take(cells=[0, 1, 1, 2])
+        assert film[:4] == b"RIFF" and film[8:12] == b"WEBP" and film.count(b"ANMF") == 4 and b"VP8 " in film
+        check_frames(film, [files[number] for number in [0, 1, 1, 2]], 500, 3)
+        film = take(cells=[0, 1, 2], form="lossless", milliseconds=120)
+        check_frames(film, files[:3], 120, 0)
+        film = take(cells=[0, 1, 2], form="png", milliseconds=120)
+        assert film.count(b"fcTL") == 3 and b"acTL\0\0\0\3" in film
+        check_frames(film, files[:3], 120, 0)
+        # Along an axis: single images of one value each, in the axis's order, or all of a value in one frame.
+        film = take(cells=[5, 3, 4], frames="cfg_scale", form="lossless", y="prompt")
+        check_frames(film, files[3:6], 500, 0)
+        both = take(cells=[0, 1, 2, 3, 4, 5], frames="cfg_scale", form="lossless", y="prompt")
+        assert both.count(b"ANMF") == 3
+        found = frames_of(both)
+        if found:
+            from PIL import Image
+            sheet = Image.open(io.BytesIO(both))
+            for number, (pixels, _) in enumerate(found):
+                frame = Image.frombytes("RGB", sheet.size, pixels)
+                for job in [number, number + 3]:
+                    part = Image.open(files[job]).convert("RGB")
+                    assert contains(frame, part), f"frame {number} has image {job}"
+        assert take(cells=[0, 1], frames="nothing") == 409
+
+        # The page asks for the same, and browsers show it.
+        browser.open(server.address)
+        browser.run("""window.asked = [];
+            const send = window.fetch;
+            window.fetch = (name, options) => { window.asked.push([name, options.body]); return send(name, options); };""")
+        browser.click("#take summary")
+        browser.run("[...document.querySelectorAll('#take .entry')].find(entry => entry.textContent.startsWith('Animation')).click()")
+        browser.wait("document.querySelector('#animation').open")
+        assert browser.violations() == [], browser.value("window.found")
+        options = browser.value("[...document.querySelectorAll('#animation-axis option')].map(option => option.textContent)")
+        assert options == ["cfg_scale", "prompt", "each image by itself"], options
+        assert browser.value("document.querySelector('#animation-count').textContent") == "3 frames, each with 2 images"
+        browser.choose("#animation-axis", "prompt")
+        browser.choose("#animation-time", "1 second")
+        browser.click("#animation-save")
+        browser.wait("document.querySelector('#toast').textContent.startsWith('Saved')")
+        name, body = browser.value("window.asked[0]")
+        assert name == "take" and json.loads(body) == {
+            "kind": "animation", "cells": [0, 1, 2, 3, 4, 5], "x": "cfg_scale", "form": "webp", "milliseconds": 1000, "frames": "prompt",
+        }, body
+    # The command.
+    path = f"{WORK}/film.webp"
+    sdbatch("sheet", folder, "--animation", path, "--filter", f"prompt={jobs[0]['parameters']['prompt']}", "--lossless", "--seconds", "0.3")
+    with open(path, "rb") as file:
+        check_frames(file.read(), files[:3], 300, 0)
+    browser.log()
+
+
+def contains(image, part):
+    """Whether an image has another one in it with every pixel."""
+    width, height = part.size
+    first = part.crop((0, 0, width, 1)).tobytes()
+    rows = image.tobytes()
+    place = rows.find(first)
+    while place >= 0:
+        pixel = place // 3
+        x, y = pixel % image.width, pixel // image.width
+        if place % 3 == 0 and image.crop((x, y, x + width, y + height)).tobytes() == part.tobytes():
+            return True
+        place = rows.find(first, place + 1)
+    return False
+
+
+# A run that goes on
 
 def shows_a_run_as_it_goes_on(browser):
     folder = f"{OUTPUT}/long"
@@ -272,7 +378,8 @@ def shows_a_run_as_it_goes_on(browser):
     run = subprocess.Popen([SDBATCH, recipe, "--output", folder, "--quiet"], cwd=WORK)
     until(lambda: os.path.exists(f"{folder}/plan.jsonl"))
     with Server(folder) as server:
-        browser.open(server.address)
+        # All cells are in view: images that are not are loaded when they come near.
+        browser.open(server.address, "#size=96")
         browser.run("window.isSame = true")
         browser.wait("document.querySelector('#now-text').textContent.includes('step')")
         done = "document.querySelectorAll('.cell.done').length"
@@ -282,6 +389,10 @@ def shows_a_run_as_it_goes_on(browser):
         count = len(os.listdir(f"{folder}/images"))
         browser.wait(f"{done} >= arguments[0]", count, seconds=2)
         assert browser.value("document.querySelectorAll('.cell.working').length") <= 1
+        # The cell says how far it is.
+        browser.wait("/^step \\d+ of 40$/.test(document.querySelector('.cell.working .work')?.textContent)")
+        browser.click("#now-text")
+        browser.wait("document.activeElement.classList.contains('cell')")
         assert browser.violations() == [], browser.value("window.found")
         browser.click("#pause")
         assert run.wait(timeout=60) == 75, "it stopped with work left"
@@ -360,7 +471,7 @@ def shows_several_runs(browser):
 
 
 CHECKS = [
-    refuses_everybody_else, keeps_picks_through_the_server, takes_images_away, makes_more_like_an_image,
+    refuses_everybody_else, keeps_picks_through_the_server, takes_images_away, makes_animations, makes_more_like_an_image,
     shows_a_run_as_it_goes_on, shows_several_runs,
 ]
 

@@ -356,7 +356,7 @@ def compares(browser):
     rooms = browser.value("[...document.querySelectorAll('#comparison-stage .room')].map(room => room.getBoundingClientRect().x)")
     assert len(rooms) == 2 and rooms[0] < rooms[1]
     different = browser.value("[...document.querySelectorAll('.differences tbody th')].map(head => head.textContent)")
-    assert different == ["cfg_scale", "time"], different
+    assert different == ["stars", "cfg_scale", "time"], different
     # Two-up zooms both.
     widths = "[...document.querySelectorAll('#comparison-stage .pane')].map(pane => pane.getBoundingClientRect().width)"
     before = browser.value(widths)
@@ -706,6 +706,83 @@ def ranks_by_a_shoot_out(browser):
     browser.run("localStorage.clear()")
 
 
+def culls_with_few_keys(browser):
+    browser.open(page(RUN))
+    browser.run("localStorage.clear()")
+    browser.open(page(RUN), "#cell=0")
+    browser.run("document.querySelector('[data-role=advance]').click()")
+    # Each pick goes on to the next image, from one row to the next.
+    for key in ["3", "x", "5", "1"]:
+        browser.press(key)
+    assert "cell=4" in browser.value("location.hash")
+    badges = "[...document.querySelectorAll('.cell .badge')].map(badge => badge.textContent)"
+    assert browser.value(badges) == ["★★★", "✕", "★★★★★", "★"], browser.value(badges)
+    assert browser.value("document.querySelector('#toast').closest('#viewer') !== null"), "the message is not behind the dialog"
+    # Undo takes picks back, and shows their images.
+    browser.press("Control+z", "Control+z")
+    assert browser.value(badges) == ["★★★", "✕"] and "cell=2" in browser.value("location.hash"), browser.value("location.hash")
+    browser.press("Escape")
+    browser.wait("!document.querySelector('#viewer').open")
+    browser.press("Control+z")
+    assert browser.value(badges) == ["★★★"]
+    # Also with a filter that the pick leaves.
+    browser.open(page(RUN), "#cell=1&pick=unrated&next=1")
+    browser.press("2")
+    assert "cell=2" in browser.value("location.hash")
+    assert browser.value("document.querySelector('#standing').textContent").endswith("10 shown")
+    # Stars in a comparison.
+    browser.open(page(RUN), "#pair=0.5&compare=1")
+    browser.click(".compared-stars[data-number='5'] .rate[data-stars='4']")
+    assert browser.value("document.querySelectorAll(\".compared-stars[data-number='5'] .on\").length") == 4
+    assert browser.value("document.querySelectorAll(\".compared-stars[data-number='0'] .on\").length") == 3
+    browser.press("Escape")
+    assert "★★★★" in browser.value(badges)
+    browser.run("localStorage.clear()")
+
+
+def keeps_long_texts_in_their_places(browser):
+    """The page of a run whose name, axis and values are hundreds of letters long."""
+    folder = f"{WORK}/long {'name ' * 40}".strip()
+    recipe = write("long.yaml", "steps: 1\nprompt: a red circle\ngrid:\n  seed: [1, 2]\n  Prompt S/R " + "shape " * 50
+                   + ":\n    - circle\n    - " + "<img src=x onerror=window.hacked=1> " * 9 + "\n")
+    sdbatch(recipe, "--output", folder, "--quiet")
+    widths = [(1400, 900), (390, 844)] if BROWSER == "chromium" else [(1400, 900), (500, 844)]
+    for width, height in widths:
+        browser.resize(width, height)
+        browser.open(page(folder))
+        assert bounds(browser, ".masthead")["height"] < 260, bounds(browser, ".masthead")
+        assert browser.value("document.documentElement.scrollWidth <= innerWidth")
+        names = browser.value("[...document.querySelectorAll('.names .axis-name')].map(name => name.textContent)")
+        whole = browser.value("[...document.querySelectorAll('.names .axis-name')].map(name => name.scrollWidth <= name.clientWidth + 1)")
+        assert whole[names.index("seed ↓" if "seed ↓" in names else "seed →")], (names, whole)
+        browser.open(page(folder), "#cell=1")
+        assert bounds(browser, "#viewer-title")["height"] < 100
+        browser.open(page(folder), "#pair=0.1&compare=1")
+        assert bounds(browser, "#comparison-stage")["height"] > 200
+    browser.resize(1280, 800)
+    assert browser.value("window.hacked === undefined")
+
+
+def chooses_by_a_click_in_a_shoot_out(browser):
+    browser.open(page(RUN))
+    browser.run("localStorage.clear()")
+    browser.open(page(RUN), "#order=written")
+    browser.click("#shootout-button")
+    browser.wait("document.querySelector('#shootout').open")
+    pair = "[...document.querySelectorAll('#shootout-stage .pane')].map(pane => pane.src.split('/').pop())"
+    before = browser.value(pair)
+    browser.click("#shootout-stage .room:nth-child(2) img")
+    after = browser.value(pair)
+    # The winner is compared with another one, or is done.
+    assert after != before and before[0] != after[1], (before, after)
+    captions = browser.value("[...document.querySelectorAll('#shootout-captions p')].map(text => text.textContent)")
+    assert len(set(captions)) == 2 and not any(" · " in text for text in captions), captions
+    browser.press("u")
+    assert browser.value(pair) == before
+    browser.press("Escape")
+    browser.run("localStorage.clear()")
+
+
 def makes_recipes_for_more(browser):
     browser.open(page(HOSTILE), "#cell=1")
     browser.click("[data-role=like]")
@@ -746,7 +823,8 @@ CHECKS = [
     opens_a_cell_and_copies_its_texts, copies_without_a_clipboard, goes_by_keyboard_alone, zooms_on_hover, compares,
     shows_hostile_texts_as_text, writes_no_null, cuts_reasons_with_an_ellipsis, shows_whole_names_of_axes,
     fits_into_the_window, links_every_sheet, works_on_a_phone, says_what_a_run_does, keeps_picks, shares_picks_between_tabs,
-    ranks_by_a_shoot_out, makes_recipes_for_more, obeys_the_rules_of_axe, shows_failed_and_pending_jobs, is_accessible,
+    ranks_by_a_shoot_out, chooses_by_a_click_in_a_shoot_out, culls_with_few_keys, keeps_long_texts_in_their_places,
+    makes_recipes_for_more, obeys_the_rules_of_axe, shows_failed_and_pending_jobs, is_accessible,
 ]
 
 # Firefox's windows are wider than a phone, and it has no clipboard without a screen.

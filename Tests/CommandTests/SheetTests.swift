@@ -184,4 +184,24 @@ import Testing
     #expect(try await space.run("sheet", "run", "--font", "none.ttf", exits: 10).errors.contains("none.ttf"))
     #expect(try await space.run("sheet", "run", "--filter", "seed", exits: 64).errors.contains("expected axis=value"))
   }
+
+  @Test func `an animation is WebP along an axis, or PNG by its name`() async throws {
+    let space = try Workspace(recipe: Self.recipe)
+    try await space.run("recipe.yaml", "--no-sheet")
+    try await space.run(
+      "sheet", "run", "--animation", "film.webp", "--filter", "seed=2", "--lossless", "--seconds", "0.25")
+    let film = Array(try space.data("film.webp"))
+    // Two values of the last axis, each for 250 ms.
+    func count(_ mark: String, _ bytes: [UInt8]) -> Int {
+      (0..<bytes.count - 4).count { Array(bytes[$0..<$0 + 4]) == Array(mark.utf8) }
+    }
+    #expect(count("ANMF", film) == 2 && count("VP8L", film) == 2)
+    let frame = try #require((0..<film.count - 4).first { Array(film[$0..<$0 + 4]) == Array("ANMF".utf8) })
+    #expect(Array(film[frame + 14..<frame + 23]) == [63, 0, 0, 47, 0, 0, 250, 0, 0])
+    try await space.run("sheet", "run", "--animation", "film.apng", "--along", "seed")
+    #expect(count("fcTL", Array(try space.data("film.apng"))) == 3)
+    let other = try await space.run("sheet", "run", "--animation", "other.webp", "--along", "steps", exits: 10)
+    #expect(other.errors == "sdbatch: \"steps\" is not an axis of this run: seed, cfg_scale\n")
+    #expect(try await space.run("sheet", "run", "--along", "seed", exits: 64).errors.contains("need --animation"))
+  }
 }

@@ -161,6 +161,78 @@ import Testing
       }
     }
   }
+
+  // MARK: Animations
+
+  /// The chunks of a RIFF file, or of a part of one.
+  private static func riff(_ bytes: ArraySlice<UInt8>) -> [(type: String, data: ArraySlice<UInt8>)] {
+    var chunks: [(type: String, data: ArraySlice<UInt8>)] = []
+    var rest = bytes
+    while rest.count >= 8 {
+      let size = rest.dropFirst(4).prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+      chunks.append((String(decoding: rest.prefix(4), as: UTF8.self), rest.dropFirst(8).prefix(size)))
+      rest = rest.dropFirst(8 + size + size % 2)
+    }
+    return chunks
+  }
+
+  @Test func `an animated WebP has every image for its time, also equal ones, and lossless ones exactly`() throws {
+    let other = RGBImage(width: 40, height: 24, pixels: pictures.image.pixels.reversed())
+    let images = [pictures.image, other, other]
+    for isLossless in [true, false] {
+      var animation = WebPAnimation(width: 40, height: 24, milliseconds: 70_000)
+      for image in images { try animation.append(WebPAnimation.Frame(image, isLossless: isLossless)) }
+      let bytes = animation.encoded()
+      #expect(bytes[4..<8].reversed().reduce(0) { $0 << 8 | Int($1) } == bytes.count - 8)
+      let chunks = Self.riff(bytes[12...])
+      #expect(chunks.map(\.type) == ["VP8X", "ANIM", "ANMF", "ANMF", "ANMF"])
+      // Animated, 40x24; repeated for ever.
+      #expect(Array(chunks[0].data) == [2, 0, 0, 0, 39, 0, 0, 23, 0, 0])
+      #expect(chunks[1].data.suffix(2) == [0, 0])
+      for (image, chunk) in zip(images, chunks.dropFirst(2)) {
+        // The whole picture, for 70 000 ms, in place of the one before.
+        #expect(Array(chunk.data.prefix(16)) == [0, 0, 0, 0, 0, 0, 39, 0, 0, 23, 0, 0, 0x70, 0x11, 1, 2])
+        let frame = Array(chunk.data.dropFirst(16))
+        let size = frame.count + 4
+        let length = [UInt8(size & 255), UInt8(size >> 8 & 255), UInt8(size >> 16), 0]
+        let file: [UInt8] = Array("RIFF".utf8) + length + Array("WEBP".utf8) + frame
+        let found = try PictureFile(decoding: file)
+        #expect(found.isLossless == isLossless)
+        #expect(isLossless ? found.image == image : Self.distance(found.image.pixels, image.pixels) < 12)
+      }
+      #expect(throws: ImagingError.self) {
+        try animation.append(WebPAnimation.Frame(pictures.oddImage, isLossless: true))
+      }
+    }
+  }
+
+  // MARK: Smaller copies
+
+  @Test func `a large JPEG is decoded smaller for a small copy, with nearly the same colours, and other files are not`()
+    throws
+  {
+    let pixels = (0..<256 * 512).flatMap { pixel -> [UInt8] in
+      let (x, y) = (pixel % 512, pixel / 512)
+      return [UInt8(x / 2), UInt8(y), UInt8((x + y) / 3 % 256)]
+    }
+    let image = RGBImage(width: 512, height: 256, pixels: pixels)
+    let jpeg = try PictureFile.jpeg(image, quality: 95, text: "a")
+    for (side, divisor) in [(300, 1), (128, 2), (64, 4), (32, 8), (3, 8)] {
+      let reduced = try ReducedPicture(decoding: jpeg, box: (side, side))
+      #expect((reduced.width, reduced.height) == (512, 256))
+      #expect((reduced.image.width, reduced.image.height) == (512 / divisor, 256 / divisor))
+      let expected = image.resized(width: 512 / divisor, height: 256 / divisor, filter: .lanczos)
+      #expect(Self.distance(reduced.image.pixels, expected.pixels) < 3)
+    }
+    let odd = try ReducedPicture(decoding: PictureFile.jpeg(pictures.oddImage, quality: 90, text: nil), box: (4, 4))
+    #expect((odd.image.width, odd.image.height) == (9, 5))
+    let png = try PNGFile(image: image, texts: [PNGText(keyword: "parameters", text: "a")]).encoded()
+    #expect(try ReducedPicture(decoding: png, box: (8, 8)).image == image)
+    #expect(throws: ImagingError.self) { try ReducedPicture(decoding: Array(jpeg.prefix(400)), box: (8, 8)) }
+    var damaged = png
+    damaged[png.count / 2] ^= 1
+    #expect(throws: ImagingError.self) { try ReducedPicture(decoding: damaged, box: (8, 8)) }
+  }
 }
 
 extension String {

@@ -285,6 +285,58 @@ import TestSupport
     #expect(try ContactSheet(cells([12, 2, 2])).pageCount == 12)
   }
 
+  @Test func `an animation's frames are the values of its axis, each with the other axes as they are without it`()
+    throws
+  {
+    var options = SheetOptions()
+    options.frames = "seed"
+    let sheet = try ContactSheet(table(3, 4), options: options)
+    #expect(sheet.frameCount == 3 && sheet.pageCount == 3)
+    for seed in 0..<3 {
+      let frame = sheet.image(ofPage: seed)
+      #expect((0..<4).allSatisfy { box(seed + $0 * 10, in: frame) != nil })
+      #expect(box((seed + 1) % 3, in: frame) == nil)
+    }
+    // The page that is written is the same.
+    #expect(try pages(sheet)[1].image == sheet.image(ofPage: 1))
+    #expect(try ContactSheet.singles(table(3, 4), groups: [], options: options) == nil)
+    options.filters = [SheetOptions.Filter(axis: "cfg_scale", value: "20")]
+    let single = try #require(try ContactSheet.singles(table(3, 4), groups: [], options: options))
+    #expect(single.map { $0.axes[0].value } == ["0", "1", "2"])
+    options.frames = "none"
+    #expect(throws: SheetError.self) { try ContactSheet.singles(table(1, 2), groups: [], options: options) }
+  }
+
+  @Test func `small tiles are made from thumbnails, larger ones and those of damaged thumbnails from the images`()
+    throws
+  {
+    func colour(tile: Int, thumbnail: [UInt8]) throws -> RGBImage {
+      var cell = try cell(1, [position("seed", "1")], width: 512, height: 512)
+      let path = folder.path + "/thumbnail.png"
+      try Data(thumbnail).write(to: URL(fileURLWithPath: path))
+      cell.thumbnail = SheetCell.Thumbnail(path: path, side: 192)
+      var options = SheetOptions()
+      options.tile = tile
+      return try pages(ContactSheet([cell], options: options))[0].image
+    }
+    let green = RGBImage(
+      width: 192, height: 192, pixels: Array(repeating: [10, 250, 10], count: 192 * 192).flatMap { $0 })
+    let thumbnail = try PNGFile(image: green).encoded()
+    #expect(box([10, 250, 10], in: try colour(tile: 128, thumbnail: thumbnail))?.width == 128)
+    #expect(box(1, in: try colour(tile: 129, thumbnail: thumbnail))?.width == 129)
+    #expect(box(1, in: try colour(tile: 128, thumbnail: Array(thumbnail.prefix(100))))?.width == 128)
+  }
+
+  @Test func `an image that is higher than its job says is cut`() throws {
+    var cells = try [
+      cell(1, [position("seed", "1")], width: 40, height: 20), cell(2, [position("seed", "2")], width: 20, height: 40),
+    ]
+    // The second file takes the place of the first.
+    cells[0].content = cells[1].content
+    cells.removeLast()
+    #expect(try pages(ContactSheet(cells)).count == 1)
+  }
+
   @Test func `axes of prompts are labelled with the user's name`() {
     let cells = [[position("prompt_sr shape", "star"), position("seed", "1")]]
     #expect(SheetAxis.all(of: cells, groups: [["prompt_sr shape", "seed"]]).map(\.title) == ["shape + seed"])

@@ -1,4 +1,5 @@
 import Imaging
+import Synchronization
 import Testing
 
 @testable import Sheets
@@ -35,5 +36,40 @@ import Testing
   ])
   func `sizes fit the box with their proportions`(width: Int, height: Int, expectedWidth: Int, expectedHeight: Int) {
     #expect(Thumbnail.size(width: width, height: height, box: (128, 128)) == (expectedWidth, expectedHeight))
+  }
+}
+
+/// Values that threads make.
+@Suite struct OrderedWorkTests {
+  private final class Counter: Sendable { let value = Mutex(0) }
+
+  @Test func `values come in order, and no more are made ahead than allowed`() {
+    let begun = Counter()
+    let work = OrderedWork<Int>(100, ahead: 7) { number in
+      begun.value.withLock { $0 = max($0, number + 1) }
+      return number * number
+    }
+    var values: [Int] = []
+    while values.count < 100 {
+      values += work.next(9)
+      #expect(begun.value.withLock { $0 } <= values.count + 7)
+    }
+    #expect(values == (0..<100).map { $0 * $0 })
+    #expect(work.next(3).isEmpty)
+    #expect(OrderedWork<Int?>.all(5) { $0 % 2 == 0 ? $0 : nil } == [0, nil, 2, nil, 4])
+    #expect(OrderedWork<Int>.all(0) { $0 }.isEmpty)
+  }
+
+  @Test func `work that nobody waits for ends`() {
+    let made = Counter()
+    do {
+      let work = OrderedWork<Int>(1_000_000, ahead: 3) { _ in
+        made.value.withLock {
+          $0 += 1; return $0
+        }
+      }
+      #expect(work.next(1).count == 1)
+    }
+    #expect(made.value.withLock { $0 } <= 4)
   }
 }

@@ -99,7 +99,8 @@ public enum DerivedFile {
   ///   - sources: The files from which it is made; missing ones do not count.
   /// - Returns: Whether it need not be made again.
   public static func isFresh(_ path: String, comparedWith sources: [String]) -> Bool {
-    guard let made = try? FileMark(path: path).modified else { return false }
-    return sources.allSatisfy { source in (try? FileMark(path: source).modified).map { $0 <= made } ?? true }
+    // After a power cut, a file that was not durable may be empty.
+    guard let made = try? FileMark(path: path), made.size > 0 else { return false }
+    return sources.allSatisfy { source in (try? FileMark(path: source).modified).map { $0 <= made.modified } ?? true }
   }
 }

@@ -66,8 +66,8 @@ class Arrangement {
     };
     let columns = tracks(view.sx, view.x);
     let rows = tracks(view.sy, view.y);
-    // Rows and columns in which no cell passes the filter are left out.
-    if (view.pick !== "all") {
+    // Rows and columns in which no cell passes the filter are left out, and those that the recipe excludes altogether.
+    if (view.pick !== "all" || run.hasHoles) {
       const keeps = (column, row) => {
         const cell = cellOf(column, row);
         return cell !== null && view.keeps(cell);

@@ -3,7 +3,8 @@
 const modeNames = { "two-up": "Two-up", swipe: "Swipe", difference: "Difference" };
 
 class Comparison {
-  constructor(run, view, sheet) {
+  constructor(run, view, sheet, picks) {
+    this.picks = picks;
     this.run = run;
     this.view = view;
     this.sheet = sheet;
@@ -37,7 +38,7 @@ class Comparison {
     find("wipe-field").hidden = view.mode !== "swipe";
     openDialog(this.dialog);
     const state = [view.mode, view.gain, ...view.pair].join();
-    if (this.shown === state) return;
+    if (this.shown === state) return this.showStars();
     this.showPanes(view.pair.map(number => run.cells[number]), Boolean(this.shown));
     this.shown = state;
   }
@@ -102,19 +103,46 @@ class Comparison {
     if (a.seconds !== undefined && b.seconds !== undefined) {
       rows.push(make("tr", {}, make("th", { scope: "row" }, "time"), make("td", {}, duration(a.seconds)), make("td", {}, duration(b.seconds))));
     }
+    rows.unshift(make("tr", {}, make("th", { scope: "row" }, "stars"), ...[a, b].map(cell => make("td", {}, this.stars(cell)))));
     const isScaled = this.view.mode !== "two-up" && (a.width !== b.width || a.height !== b.height);
     return make("div", {},
       make("table", { className: "settings differences" },
         make("caption", { className: "offscreen" }, "Differences"),
         make("thead", {}, make("tr", {}, make("td", {}),
-          ...[a, b].map((cell, number) => make("th", { scope: "col", dir: "auto" }, `${number ? "B" : "A"} · ${this.run.label(cell)}`)))),
+          ...[a, b].map((cell, number) => make("th", { scope: "col", title: this.run.label(cell) },
+            make("span", { dir: "auto" }, `${number ? "B" : "A"} · ${this.run.label(cell, this.run.differing(a, b))}`))))),
         make("tbody", {}, ...rows)),
       isScaled ? make("p", { className: "remark" }, `Sizes differ (${this.run.size(a)} and ${this.run.size(b)}): B is scaled to A.`) : null);
+  }
+
+  // Buttons for the stars of a cell.
+  stars(cell) {
+    const buttons = [1, 2, 3, 4, 5].map(number => make("button", { type: "button", className: "rate", "data-stars": number,
+      "aria-label": starName(number), click: () => this.sheet.rate(cell, number, false) }, "★"));
+    const row = make("div", { className: "compared-stars", role: "group", "aria-label": "Stars", "data-number": cell.number }, ...buttons);
+    this.showStars([row]);
+    return row;
+  }
+
+  showStars(rows = this.dialog.querySelectorAll(".compared-stars")) {
+    for (const row of rows) {
+      const { stars } = this.picks.of(this.run.cells[Number(row.dataset.number)]);
+      for (const button of row.children) {
+        const number = Number(button.dataset.stars);
+        button.classList.toggle("on", number <= stars);
+        button.setAttribute("aria-pressed", String(number === stars));
+      }
+    }
   }
 
   // MARK: Keyboard
 
   key(event) {
+    if (isUndo(event)) {
+      event.preventDefault();
+      if (this.picks.undo()) say("Taken back");
+      return;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
     if (event.key.startsWith("Arrow") && event.target.closest("input")) return;
     if (this.stage.key(event)) return;

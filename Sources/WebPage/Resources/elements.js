@@ -34,13 +34,21 @@ function place(element, values) {
 
 // Shows a short message, which screen readers announce.
 let toastTimer = 0;
-function say(text) {
+function say(text, milliseconds = Math.max(2200, 55 * text.length)) {
   const toast = find("toast");
+  holdToast();
   toast.textContent = text;
   toast.classList.add("shown");
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => toast.classList.remove("shown"), 2200);
+  toastTimer = setTimeout(() => toast.classList.remove("shown"), milliseconds);
 }
+
+// Keeps the message in the dialog that is open: all else is behind it, and screen readers pass over it.
+function holdToast() {
+  const holder = [...document.querySelectorAll("dialog[open]")].pop() ?? document.body;
+  if (find("toast").parentElement !== holder) holder.append(find("toast"));
+}
+document.addEventListener("close", () => holdToast(), true);
 
 // Copies text to the clipboard, by way of a selection if the browser does not let the page write to it.
 async function copy(text, what) {

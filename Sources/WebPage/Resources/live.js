@@ -49,6 +49,11 @@ class Live {
     this.events.addEventListener("open", () => document.documentElement.classList.remove("lost"));
     this.events.addEventListener("error", () => document.documentElement.classList.add("lost"));
     find("pause").addEventListener("click", () => this.press());
+    find("now-text").addEventListener("click", () => {
+      const cell = run.cells.find(cell => cell.index === this.progress?.index);
+      const position = cell && sheet.position(cell);
+      if (position) sheet.go(position);
+    });
   }
 
   takeCells(changes) {
@@ -94,7 +99,8 @@ class Live {
     const button = find("pause");
     button.textContent = progress.running ? "Pause" : "Continue";
     button.disabled = Boolean(progress.stopping);
-    this.sheet.showWork(progress.running && progress.index !== undefined ? progress.index : null);
+    const text = progress.step !== undefined && progress.steps ? `step ${progress.step} of ${progress.steps}` : progress.stage ?? "";
+    this.sheet.showWork(progress.running && progress.index !== undefined ? { index: progress.index, text, preview: progress.preview } : null);
     if (wasRunning !== progress.running) this.changed();
   }
 

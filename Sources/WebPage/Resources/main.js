@@ -12,7 +12,8 @@ const controls = new Controls(run, view, sheet);
 const likes = new Likes(run, run.served?.can_run ? server : null);
 const viewer = new Viewer(run, view, sheet, picks, likes);
 const shootout = new ShootOut(run, view, sheet, picks);
-const comparison = new Comparison(run, view, sheet);
+const comparison = new Comparison(run, view, sheet, picks);
+const animation = new AnimationChoice(run, cellsInView, takeAway);
 
 // MARK: The head of the page
 
@@ -29,6 +30,7 @@ function showStanding() {
     ...(run.running ? [make("span", { className: "live" }, "running"), " "] : []), parts.join(", "), " · ", time);
   const { rated, rejected } = picks.counts();
   if (rated || rejected) find("standing").append(` · ${rated} rated` + (rejected ? `, ${rejected} rejected` : ""));
+  if (view.pick !== "all") find("standing").append(` · ${run.cells.filter(cell => view.keeps(cell)).length} shown`);
   const meter = find("meter");
   meter.replaceChildren();
   meter.setAttribute("aria-label", parts.join(", "));
@@ -40,6 +42,7 @@ function showStanding() {
 function showRun() {
   document.title = run.title;
   find("title").textContent = run.title;
+  find("title").title = run.title;
   showStanding();
   const common = find("common");
   for (const [key, name] of [["prompt", "Prompt"], ["negative_prompt", "Negative prompt"]]) {
@@ -60,7 +63,7 @@ function showRun() {
 // A link to the contact sheet, or a list of its pages.
 function showSheets() {
   const link = (file, text, className) => make("a", { className, href: file, target: "_blank", rel: "noopener" }, text);
-  if (run.sheets.length === 1) fill(find("sheet-links"), link(run.sheets[0], "Sheet", "button"));
+  if (run.sheets.length === 1) fill(find("sheet-links"), Object.assign(link(run.sheets[0], "Sheet", "button"), { title: "Open the contact sheet" }));
   if (run.sheets.length < 2) return;
   fill(find("sheet-links"), make("details", { className: "values menu" },
     make("summary", { className: "button" }, `${run.sheets.length} sheets`),
@@ -112,9 +115,9 @@ function follow() {
 
 const keys = [
   ["← ↑ → ↓", "go to the next image"], ["Home, End, Page Up, Page Down", "go further"], ["Enter", "open an image"],
-  ["0 to 5, x", "stars, reject"], ["z", "preview an image"], ["c", "add to comparison, or remove"], ["h, Shift+h", "hide the column or the row"],
+  ["0 to 5, x", "stars, reject"], ["Ctrl+z", "take the last pick back"], ["z", "preview an image"], ["c", "add to comparison, or remove"], ["h, Shift+h", "hide the column or the row"],
   ["+, -, f, a", "zoom in, zoom out, fit, actual size (opened image)"], ["m, s", "next mode, swap (comparison)"],
-  ["← → space, u", "the better one, same, undo (shoot-out)"], ["Escape", "back"], ["?", "show these keys"],
+  ["← → space", "the better one, same (shoot-out)"], ["x, Shift+x, u", "reject the left or the right one, undo (shoot-out)"], ["Escape", "back"], ["?", "show these keys"],
 ];
 
 function prepareHelp() {
@@ -144,6 +147,7 @@ function update() {
   if (state !== laidOut) {
     laidOut = state;
     sheet.rebuild();
+    showStanding();
   } else {
     sheet.showMarks();
   }
@@ -175,32 +179,41 @@ function preparePicks() {
     say(`${Object.keys(found).length} picks read`);
   } });
   fill(find("take-items"),
-    entry("picks.json", () => download("picks.json", picksText(picks.all), "application/json")),
-    entry("Read a picks.json", () => field.click()),
+    entry("Picks (picks.json)", () => download("picks.json", picksText(picks.all), "application/json")),
+    entry("Load a picks.json …", () => field.click()),
     entry("Settings in view as CSV", () => download(`${run.title}.csv`, settingsTable(run, picks, cellsInView()), "text/csv")),
     entry("Texts in view, as in the webui", () => download(`${run.title}.txt`, cellsInView().map(cell => run.infotext(cell)).join("\n\n") + "\n")),
     ...(server ? [
       make("hr"),
       entry("Images in view as zip", () => takeAway("zip")),
-      entry("The same, with stars and notes in the copies", () => takeAway("zip", true)),
+      entry("The same, with stars and notes in the copies", () => takeAway("zip", { picks: true })),
       entry("One page with the images in view", () => takeAway("page")),
       entry("Contact sheet of what is in view", () => takeAway("sheet")),
-      entry("Animation of what is in view", () => takeAway("animation")),
+      entry("Animation of what is in view …", () => animation.open()),
     ] : [make("p", { className: "remark" }, "sdbatch open also saves images, as zip, one page, sheet or animation.")]),
     field);
 }
 
 // Lets the server put together what is in view, in its order, and saves it.
-async function takeAway(kind, withPicks = false) {
+async function takeAway(kind, more = {}) {
   const cells = cellsInView().filter(cell => cell.status === "done");
   if (!cells.length) return say("No image is in view.");
-  say(`Putting ${cells.length === 1 ? "1 image" : `${cells.length} images`} together …`);
-  const answer = await server.post("take", { kind, cells: cells.map(cell => cell.number), picks: withPicks });
+  say(`Putting ${cells.length === 1 ? "1 image" : `${cells.length} images`} together …`, 60000);
+  const answer = await server.post("take", { kind, cells: cells.map(cell => cell.number), ...shownDirections(more.frames), ...more });
   if (!answer) return;
+  say("Saved. It is with your downloads.");
   const link = make("a", { href: answer.file, download: "" });
   document.body.append(link);
   link.click();
   link.remove();
+}
+
+// The directions of the page by the names of axes, without the axis of an animation.
+function shownDirections(frames) {
+  if (view.order !== "grid") return {};
+  const names = { x: view.x, y: view.y, super_x: view.sx, super_y: view.sy };
+  return Object.fromEntries(Object.entries(names).map(([name, axis]) => [name, run.axes[axis]?.name])
+    .filter(([, axis]) => axis !== undefined && axis !== frames));
 }
 
 function cellsInView() {

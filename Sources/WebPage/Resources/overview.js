@@ -24,7 +24,7 @@ function standing(run) {
 }
 
 function now(run) {
-  if (!run.running) return run.done === run.total ? "" : "stopped";
+  if (!run.running) return run.done + run.failed === run.total ? "" : "stopped";
   const parts = [];
   if (run.step !== undefined && run.steps) parts.push(`step ${run.step} of ${run.steps}`);
   if (run.seconds_left !== undefined) parts.push(run.seconds_left < 5400 ? `${Math.ceil(run.seconds_left / 60)} min left`
@@ -46,13 +46,13 @@ function card(run) {
   if (left) meter.append(place(make("span", { className: "pending" }), { "flex-grow": String(left) }));
   return make("article", { className: "card", "data-name": run.name },
     make("div", { className: "card-head" },
-      make("h2", { dir: "auto" }, make("a", { href: address }, run.name)),
+      make("h2", { dir: "auto" }, make("a", { href: address, title: run.name }, run.name)),
       make("label", { className: "switch" }, box, "compare")),
     meter,
     make("p", { className: "standing" }, run.running ? make("span", { className: "live" }, "running") : null, run.running ? " " : null,
       [standing(run), now(run)].filter(Boolean).join(" · ")),
     make("p", { className: "standing" }, nightText(run)),
-    make("a", { className: "strip", href: address, tabIndex: -1, "aria-hidden": "true" },
+    !run.images.length ? make("p", { className: "strip empty" }, "No images yet") : make("a", { className: "strip", href: address, tabIndex: -1, "aria-hidden": "true" },
       ...run.images.map(image => make("img", { src: `${address}${image}`, alt: "", loading: "lazy", width: 96, height: 96 }))));
 }
 

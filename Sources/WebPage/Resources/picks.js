@@ -41,6 +41,8 @@ class Picks {
     this.store = store;
     this.listeners = [];
     this.version = 0;
+    // What changed picks were before, the last change at the end.
+    this.history = [];
     this.all = mergedPicks(mergedPicks({}, run.picks ?? {}), store.load());
   }
 
@@ -50,6 +52,8 @@ class Picks {
   change(cells, change) {
     const changed = new Date().toISOString();
     const changes = {};
+    this.history.push(Object.fromEntries(cells.map(cell => [cell.id, this.of(cell)])));
+    if (this.history.length > 500) this.history.shift();
     for (const cell of cells) {
       const pick = { ...this.of(cell), ...(typeof change === "function" ? change(cell) : change), changed };
       if (change.stars > 0) pick.rejected = false;
@@ -57,6 +61,17 @@ class Picks {
     }
     this.take(changes);
     this.store.save(this.all, changes);
+  }
+
+  // Takes back the last change that was made here; returns the ids of the images, or null if there is none.
+  undo() {
+    const old = this.history.pop();
+    if (!old) return null;
+    const changed = new Date().toISOString();
+    const changes = Object.fromEntries(Object.entries(old).map(([id, pick]) => [id, { ...pick, changed }]));
+    this.take(changes);
+    this.store.save(this.all, changes);
+    return Object.keys(changes);
   }
 
   // Takes picks from elsewhere: another tab, a file.

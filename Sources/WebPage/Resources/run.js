@@ -27,6 +27,7 @@ class Run {
       if (cell.at.includes(null) || this.byPosition.has(key)) this.extras.push(cell);
       else this.byPosition.set(key, cell);
     }
+    this.hasHoles = this.byPosition.size < this.axes.reduce((product, axis) => product * axis.values.length, 1);
     this.common = this.commonPieces();
   }
 
@@ -62,6 +63,12 @@ class Run {
       .filter(axis => cell.at[axis] !== null && cell.at[axis] !== undefined)
       .map(axis => isolated(this.axes[axis].values[cell.at[axis]].label.replaceAll("\n", ", ")));
     return parts.join(" · ") || this.differences(cell) || `job ${cell.index}`;
+  }
+
+  // The axes on which two cells differ; undefined if there is none.
+  differing(a, b) {
+    const axes = this.axes.map((_, axis) => axis).filter(axis => a.at[axis] !== b.at[axis]);
+    return axes.length ? axes : undefined;
   }
 
   // What a cell without axes, such as one of a request, has that not all cells have: texts, and numbers with their keys.

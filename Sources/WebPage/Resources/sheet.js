@@ -10,6 +10,9 @@ function pickName(pick) {
   return [pick.stars ? starName(pick.stars) : "", pick.rejected ? "rejected" : "", pick.rank ? `rank ${pick.rank}` : ""].filter(Boolean).join(", ");
 }
 
+// Whether a key is that of undoing.
+function isUndo(event) { return (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key === "z"; }
+
 class Sheet {
   // open: called with a cell to show it large.
   constructor(run, view, picks, open) {
@@ -104,6 +107,8 @@ class Sheet {
     const names = [["sx", "⇉", "blocks across"], ["x", "→", "across"], ["y", "↓", "down"]].filter(([name]) => this.view[name] >= 0)
       .map(([name, arrow, way]) => make("span", { className: "axis-name", title: `${this.run.axes[this.view[name]].title} (${way})` },
         make("bdi", {}, this.run.axes[this.view[name]].title), ` ${arrow}`));
+    // A long name leaves room for the others.
+    for (const name of names) place(name, { "max-width": arrangement.room * (names.length > 2 ? 0.3 : 0.45) });
     element.append(place(make("div", { className: "names", "aria-hidden": "true" }, ...names), { "max-width": arrangement.room }));
     if (tiers.length) {
       const corner = place(make("div", { className: "corner", "aria-hidden": "true" }), { width: gutter - gap, height: head - namesLine });
@@ -219,6 +224,7 @@ class Sheet {
         place(made, { left: x, width: arrangement.box.width, height: row.height });
         drawn.cells.set(column, made);
         drawn.element.append(made);
+        if (this.work && row.cells[column]?.index === this.work.index) this.showWork();
       } else if (!isWanted && element) {
         element.remove();
         drawn.cells.delete(column);
@@ -307,33 +313,76 @@ class Sheet {
         if (hadFocus) made.focus({ preventScroll: true });
       }
     }
-    this.showWork(this.working ?? null);
+    this.showWork();
   }
 
-  // Marks the cell that is being made, by the index of its job.
-  showWork(index) {
-    this.working = index;
+  // Marks the cell that is being made. work: the index of its job, with { text, preview } to show in it; null for none.
+  showWork(work = this.work ?? null) {
+    this.work = work;
     for (const { cells } of this.drawnRows.values()) {
       for (const element of cells.values()) {
         const cell = this.run.cells[Number(element.dataset.number)];
-        element.classList.toggle("working", index !== null && cell?.index === index && cell.status !== "done");
+        const isWorking = work !== null && cell?.index === work.index && cell.status !== "done";
+        if (isWorking || element.classList.contains("working")) this.showWorking(element, cell, isWorking ? work : null);
       }
     }
   }
 
+  showWorking(element, cell, work) {
+    element.classList.toggle("working", work !== null);
+    const reason = element.querySelector(".reason");
+    if (!reason || cell.status !== "pending") return;
+    const isNarrow = reason.parentElement.clientWidth < 72;
+    if (!work) fill(reason, isNarrow ? "…" : "pending");
+    else {
+      const image = work.preview ? reason.querySelector("img") ?? make("img", { alt: "" }) : null;
+      if (image && image.getAttribute("src") !== work.preview) image.src = work.preview;
+      fill(reason, image, isNarrow ? null : make("span", { className: "work" }, work.text || "working"));
+    }
+  }
+
   // Rates a cell; the same number again takes the stars away.
-  rate(cell, stars) {
+  rate(cell, stars, advances = this.view.advance) {
     if (cell.status !== "done") return;
     const old = this.picks.of(cell);
-    this.picks.change([cell], { stars: old.stars === stars ? 0 : stars });
+    this.pick(cell, { stars: old.stars === stars ? 0 : stars }, advances);
     say(pickName(this.picks.of(cell)) || "no stars");
   }
 
   reject(cell) {
     if (cell.status !== "done") return;
     const rejected = !this.picks.of(cell).rejected;
-    this.picks.change([cell], { rejected });
+    this.pick(cell, { rejected }, this.view.advance);
     say(rejected ? "rejected" : "no longer rejected");
+  }
+
+  // Changes a pick, and goes to the next image if that is wanted. A filter may hide the cell then, so look for the next one before.
+  pick(cell, change, advances) {
+    const next = advances ? this.after(cell) : null;
+    this.picks.change([cell], change);
+    if (next) this.showCell(next);
+  }
+
+  // The next image in the order of reading.
+  after(cell) {
+    const cells = this.arrangement.rows.flatMap(row => row.cells ?? []);
+    return cells.slice(cells.indexOf(cell) + 1).find(next => next?.status === "done" && this.view.keeps(next)) ?? null;
+  }
+
+  // Shows a cell in the viewer if that is open, otherwise in the grid.
+  showCell(cell) {
+    if (this.view.cell !== null) return this.view.set({ cell: cell.number });
+    const position = this.position(cell);
+    if (position) this.go(position);
+  }
+
+  // Takes the last pick back and shows its image.
+  undo() {
+    const ids = this.picks.undo();
+    if (!ids) return say("There is no pick to take back.");
+    const cell = ids.length === 1 ? this.run.cells.find(cell => cell.id === ids[0]) : null;
+    if (cell) this.showCell(cell);
+    say("Taken back");
   }
 
   // The image of a cell, or the text shown instead.
@@ -423,6 +472,10 @@ class Sheet {
   }
 
   key(event) {
+    if (isUndo(event)) {
+      event.preventDefault();
+      return this.undo();
+    }
     if (event.altKey || event.metaKey || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
     const { row, column } = this.focus;
     const rows = this.arrangement.rows;
@@ -489,7 +542,7 @@ class Sheet {
     const cell = this.run.cells[Number(element.dataset.number)];
     const star = event.target.closest(".rate");
     if (event.target.closest(".mark")) this.mark(cell);
-    else if (star) this.rate(cell, Number(star.dataset.stars));
+    else if (star) this.rate(cell, Number(star.dataset.stars), false);
     else this.open(cell);
   }
 

@@ -40,7 +40,7 @@ class ShootOut {
   constructor(run, view, sheet, picks) {
     Object.assign(this, { run, view, sheet, picks });
     this.dialog = find("shootout");
-    this.stage = new Stage(find("shootout-stage"));
+    this.stage = new Stage(find("shootout-stage"), () => {}, null, room => this.answer(room ? "right" : "left"));
     find("shootout-button").addEventListener("click", () => this.begin());
     find("shootout-close").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("close", () => this.end());
@@ -80,14 +80,20 @@ class ShootOut {
     element.className = "stage two-up";
     fill(element, ...panes.map(({ element: image }) => make("div", { className: "room" }, image)));
     this.stage.show(panes, true);
+    // On a narrow screen the images are one above the other.
+    const [first, second] = matchMedia("(max-width: 820px) and (orientation: portrait)").matches ? ["upper", "lower"] : ["left", "right"];
     const button = (text, title, answer) => make("button", { type: "button", className: "button", title, "data-answer": answer,
       click: () => this.answer(answer) }, text);
     fill(find("shootout-answers"),
-      button("Reject left", "Reject the left one (x)", "drop-left"), button("◀ Left", "The left one is better (←)", "left"),
-      button("Same", "Both are as good (space)", "same"), button("Right ▶", "The right one is better (→)", "right"),
-      button("Reject right", "Reject the right one (Shift+x)", "drop-right"));
-    const [a, b] = state.pair.map(id => this.run.label(this.byId.get(id)));
-    fill(find("shootout-captions"), make("p", { dir: "auto", title: a }, a), make("p", { dir: "auto", title: b }, b));
+      button(`Reject ${first}`, `Reject the ${first} one (x)`, "drop-left"),
+      button(first === "left" ? "◀ Left" : "▲ Upper", `The ${first} one is better (←)`, "left"),
+      button("Same", "Both are as good (space)", "same"),
+      button(first === "left" ? "Right ▶" : "Lower ▼", `The ${second} one is better (→)`, "right"),
+      button(`Reject ${second}`, `Reject the ${second} one (Shift+x)`, "drop-right"));
+    // Only what differs, since all of it would not fit.
+    const pair = state.pair.map(id => this.byId.get(id));
+    fill(find("shootout-captions"), ...pair.map(cell => make("p", { dir: "auto", title: this.run.label(cell) },
+      this.run.label(cell, this.run.differing(...pair)))));
   }
 
   answer(answer) {

@@ -2,8 +2,10 @@
 
 class Stage {
   // element: the element of the area. changed: called with the scale as text whenever it changes. swiped: called with 1 or -1
-  // when a finger moves left or right over an image that is not zoomed.
-  constructor(element, changed = () => {}, swiped = null) {
+  // when a finger moves left or right over an image that is not zoomed. tapped: called with the number of the image that was
+  // clicked, if it is not zoomed; a double click does not zoom then.
+  constructor(element, changed = () => {}, swiped = null, tapped = null) {
+    this.tapped = tapped;
     this.element = element;
     this.changed = changed;
     this.swiped = swiped;
@@ -20,7 +22,7 @@ class Stage {
     }
     element.addEventListener("dblclick", event => {
       event.preventDefault();
-      this.toggle(event.clientX, event.clientY);
+      if (!this.tapped || this.zoom !== 1) this.toggle(event.clientX, event.clientY);
     });
     this.fingers = new Map();
     new ResizeObserver(() => this.apply()).observe(element);
@@ -100,6 +102,7 @@ class Stage {
   press(event) {
     if (event.button !== 0 || event.target.closest("button, input, a")) return;
     this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.pressed = this.fingers.size === 1 ? { x: event.clientX, y: event.clientY } : null;
     this.began = this.fingers.size === 1 && event.pointerType === "touch" && this.zoom <= 1 ? { x: event.clientX, y: event.clientY } : null;
     this.element.setPointerCapture(event.pointerId);
     this.element.classList.add("dragging");
@@ -107,6 +110,14 @@ class Stage {
 
   // The end of a swipe: mostly sideways, and at least a thumb's width.
   release(event) {
+    const moved = this.pressed ? Math.hypot(event.clientX - this.pressed.x, event.clientY - this.pressed.y) : Infinity;
+    this.pressed = null;
+    if (this.tapped && this.zoom === 1 && moved < 6) {
+      const rooms = this.panes.map(pane => pane.element.parentElement.getBoundingClientRect());
+      const room = rooms.findIndex(({ left, right, top, bottom }) =>
+        event.clientX >= left && event.clientX < right && event.clientY >= top && event.clientY < bottom);
+      if (room >= 0) return this.tapped(room);
+    }
     if (!this.began || !this.swiped) return;
     const [dx, dy] = [event.clientX - this.began.x, event.clientY - this.began.y];
     this.began = null;

@@ -121,6 +121,7 @@ class View {
     // Null means that a row fits if its images can then be recognised, and "fit" that everything is in view.
     this.size = words.get("size") === "fit" ? "fit" : words.has("size") ? integer(words.get("size"), 16, 768, 128) : null;
     this.times = words.get("times") === "1";
+    this.advance = words.get("next") === "1";
     this.hover = words.get("hover") !== "0";
     this.theme = choice(words.get("theme"), ["auto", "light", "dark"]);
     const known = text => (text !== null && text !== "" && Number(text) in cells ? Number(text) : null);
@@ -147,6 +148,7 @@ class View {
     if (this.size !== null) words.set("size", this.size);
     if (this.pick !== "all") words.set("pick", this.pick);
     if (this.times) words.set("times", "1");
+    if (this.advance) words.set("next", "1");
     if (!this.hover) words.set("hover", "0");
     if (this.theme !== "auto") words.set("theme", this.theme);
     if (this.cell !== null) words.set("cell", this.cell);

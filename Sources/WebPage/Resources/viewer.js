@@ -34,6 +34,12 @@ class Viewer {
     openDialog(this.dialog);
   }
 
+  // Lets the browser read the images that the arrow keys lead to.
+  preload() {
+    this.ahead = [this.neighbour(1, 0), this.neighbour(-1, 0), this.neighbour(0, 1), this.neighbour(0, -1)]
+      .filter(cell => cell?.file).map(cell => Object.assign(new Image(), { src: cell.file }));
+  }
+
   closed() {
     if (this.view.cell === null) return;
     const position = this.sheet.position(this.run.cells[this.view.cell]);
@@ -46,7 +52,8 @@ class Viewer {
     const old = this.cell;
     this.cell = cell;
     const { run } = this;
-    find("viewer-title").textContent = run.label(cell);
+    find("viewer-title").textContent = find("viewer-title").title = run.label(cell);
+    this.preload();
     this.showStage(cell, old?.width === cell.width && old?.height === cell.height);
     const focused = this.dialog.open ? document.activeElement?.dataset?.role : undefined;
     find("viewer-panel").replaceChildren(...this.panel(cell));
@@ -80,7 +87,8 @@ class Viewer {
     } else {
       const text = cell.status === "failed" ? [make("b", {}, "Failed"), make("span", { dir: "auto" }, cell.error)]
         : [make("b", {}, "Pending"), this.run.running ? "Waiting its turn." : "The next run makes it."];
-      this.room.replaceChildren(make("div", { className: "reason large " + cell.status }, ...text));
+      this.room.replaceChildren(make("div", { className: "reason large " + cell.status, ...(cell.status === "failed" ? { tabIndex: 0, role: "group", "aria-label": "Why it failed" } : {}) },
+        ...text));
       this.stage.show([], false);
     }
     // Not `disabled`, which would lose the focus.
@@ -142,8 +150,11 @@ class Viewer {
       change: event => this.picks.change([cell], { note: event.target.value }) });
     note.value = this.picks.of(cell).note;
     this.rater = { cell, stars, reject, note };
+    const advance = make("input", { type: "checkbox", checked: this.view.advance, "data-role": "advance",
+      change: event => this.view.set({ advance: event.target.checked }) });
     return make("div", { className: "rating" },
-      make("div", { className: "stars", role: "group", "aria-label": "Stars" }, ...stars), reject, note);
+      make("div", { className: "stars", role: "group", "aria-label": "Stars" }, ...stars), reject,
+      make("label", { className: "switch", title: "Go to the next image after stars or a reject" }, advance, "then next"), note);
   }
 
   showPick() {
@@ -247,6 +258,10 @@ class Viewer {
   key(event) {
     if (event.target.closest("pre, input, select") && event.key.startsWith("Arrow")) return;
     if (event.target.closest("textarea")) return;
+    if (isUndo(event)) {
+      event.preventDefault();
+      return this.sheet.undo();
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || this.stage.key(event)) return;
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (moves[event.key]) this.move(...moves[event.key]);

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Runs
 import Sheets
 
@@ -8,9 +9,9 @@ struct SheetCommand: ParsableCommand {
     commandName: "sheet",
     abstract: "Lay out the images of a run on labelled pages and in index.html; the run may be in progress.",
     discussion: """
-      By default, the last axis of the grid runs across, the axis before it runs down, and each combination of the others has a \
-      page. Pending and failed cells are marked. index.html is for a browser, where you can change the layout; the only options \
-      that it uses are the directions.
+      By default the last axis of the grid runs across and the one before it down. Up to two short ones before them make blocks, \
+      and each combination of the rest has a page. Pending and failed cells are marked. index.html is for a browser, where the \
+      layout can be changed; of the options it uses only the directions.
       """)
 
   /// What can be made.
@@ -65,9 +66,28 @@ struct SheetCommand: ParsableCommand {
   @Option(help: "The title (default: the folder's name).")
   var title = ""
 
+  @Option(
+    help: """
+      Make only an animation, in this file: WebP, or animated PNG if its name ends in .png or .apng. A frame has all images of \
+      one value of an axis.
+      """, completion: .file())
+  var animation: String?
+
+  @Option(help: "The axis of an animation (default: the last one).")
+  var along: String?
+
+  @Option(help: "How long an animation shows each frame, in seconds.")
+  var seconds = 0.5
+
+  @Flag(help: "Keep the pixels of an animation in WebP exactly; the file is about ten times as large.")
+  var lossless = false
+
   func validate() throws {
     if let tile, !(16...8192).contains(tile) { throw ValidationError("--tile takes 16 to 8192 pixels") }
     if let columns, !(1...1024).contains(columns) { throw ValidationError("--columns takes 1 to 1024") }
+    if !(0.02...60).contains(seconds) { throw ValidationError("--seconds takes 0.02 to 60") }
+    if animation == nil, along != nil || lossless { throw ValidationError("--along and --lossless need --animation") }
+    if animation != nil, only != nil { throw ValidationError("--animation and --only exclude each other") }
     if picks, only == .html { throw ValidationError("--picks and --only html exclude each other") }
     for text in filter where !text.contains("=") {
       throw ValidationError("--filter \(text): expected axis=value, such as --filter cfg_scale=7")
@@ -85,6 +105,7 @@ struct SheetCommand: ParsableCommand {
     (options.tile, options.columns, options.order) = (tile, columns, sort)
     (options.fonts, options.title) = (font, title)
     let run = RunFolder(folder)
+    if let animation { return try animate(run, options, to: animation) }
     if picks {
       let files = ContactSheetFiles(folder: run, picks: try Picks(of: run))
       for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
@@ -92,12 +113,41 @@ struct SheetCommand: ParsableCommand {
     }
     if only != .html {
       let files = ContactSheetFiles(folder: run)
-      for page in 0..<(try files.make(options)) { Console.output(files.path(page)) }
+      for page in 0..<(try files.make(options, makesThumbnails: only == nil)) { Console.output(files.path(page)) }
     }
     if only != .png {
       try RunPageFiles(folder: run).make(options, isRunning: RunLock.holder(of: run) != nil)
       Console.output(run.page)
     }
+  }
+
+  private func animate(_ folder: RunFolder, _ options: SheetOptions, to path: String) throws {
+    let files = ContactSheetFiles(folder: folder, picks: picks ? try Picks(of: folder) : nil)
+    let run = try RunImages(folder)
+    let cells = try files.entries(of: run).map { SheetCell($0) }
+    var options = options
+    guard let last = cells.max(by: { $0.axes.count < $1.axes.count })?.axes.last?.name else {
+      throw AnimationError("the run has no axis along which it could be animated")
+    }
+    let axis = along ?? last
+    // The recipe's layout is for sheets: the axis is not in a frame, and a frame has no pages.
+    if !options.hasDirections {
+      options.takeLayout(of: run)
+      options.pages = []
+      let directions: [WritableKeyPath<SheetOptions, String?>] = [\.x, \.y, \.superX, \.superY]
+      for direction in directions where options[keyPath: direction] == axis {
+        options[keyPath: direction] = nil
+      }
+    }
+    options.frames = axis
+    if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
+    var file = AnimationFile(form: lossless ? .lossless : .webp, milliseconds: Int((seconds * 1000).rounded()))
+    if [".png", ".apng"].contains(where: path.lowercased().hasSuffix) { file.form = .png }
+    let bytes = try file.encoded(cells, groups: run.zipGroups, options: options)
+    let path = URL(fileURLWithPath: path).path
+    DerivedFile.removeLeftovers(of: [path])
+    try DerivedFile.write(to: path, on: Disk(isShared: true)) { sink in try sink(bytes) }
+    Console.output(path)
   }
 }
 

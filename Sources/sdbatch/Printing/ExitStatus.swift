@@ -84,6 +84,7 @@ extension TokenizationError: InputFailure {}
 extension MissingParts: InputFailure {}
 
 extension SheetError: InputFailure {}
+extension AnimationError: InputFailure {}
 
 extension FaceFilesMissing: InputFailure {
   /// Searching for files is fast, so all missing files are reported at once.

@@ -175,6 +175,9 @@ final class ServedRun: @unchecked Sendable {
   // MARK: Taking away
 
   /// Makes a file of images: `{ "kind": "zip", "cells": [0, 1], "picks": true }`.
+  ///
+  /// A sheet and an animation have the page's `x`, `y`, `super_x` and `super_y`, the names of axes; an animation has `form`,
+  /// `milliseconds`, and `frames`, the axis along which it goes.
   private func prepare(_ json: JSONValue) throws -> PageAnswer {
     guard let kind = json["kind"]?.text.flatMap({ TakeAway.Kind(rawValue: $0) }), let numbers = json["cells"]?.elements
     else {
@@ -193,23 +196,41 @@ final class ServedRun: @unchecked Sendable {
     }
     var picks = Picks()
     for folder in folders { picks.byID.merge(try Picks(of: folder).byID) { $1 } }
-    let images = numbers.compactMap { number -> TakeAway.Image? in
-      guard let index = number.integerValue, all.indices.contains(Int(index)), let path = all[Int(index)].path else {
-        return nil
-      }
-      let cell = all[Int(index)].page
+    var indices = numbers.compactMap(\.integerValue).map { Int($0) }
+    // What is laid out along axes has their values in the recipe's order, whatever the order of the page is.
+    if kind == .sheet || json["frames"] != nil { indices.sort() }
+    let images = indices.compactMap { index -> TakeAway.Image? in
+      guard all.indices.contains(index), let path = all[index].path else { return nil }
+      let cell = all[index].page
       return TakeAway.Image(cell: cell, path: path, pick: picks[cell.id])
     }
     let title = folders.count == 1 ? Self.name(folders[0]) : "comparison"
     do {
-      let made = try TakeAway(title: title, images: images, groups: groups).make(
-        kind, writesPicks: json["picks"] == true)
+      var take = TakeAway(title: title, images: images, groups: groups)
+      take.layout = Self.layout(json)
+      if let form = json["form"]?.text.flatMap({ AnimationFile.Form(rawValue: $0) }) { take.animation.form = form }
+      if let time = json["milliseconds"]?.integerValue { take.animation.milliseconds = min(60_000, max(20, Int(time))) }
+      let made = try take.make(kind, writesPicks: json["picks"] == true)
       let key = PageServer.newToken()
       lock.withLock { taken[key] = made }
       return .json("{\"file\":\"taken/\(key)\"}")
     } catch let error as TakeAwayError {
       return .failure(409, error.description)
+    } catch let error as AnimationError {
+      return .failure(409, error.description)
+    } catch let error as SheetError {
+      return .failure(409, "\(error)")
     }
+  }
+
+  private static func layout(_ json: JSONValue) -> SheetOptions {
+    var layout = SheetOptions()
+    layout.x = json["x"]?.text
+    layout.y = json["y"]?.text
+    layout.superX = json["super_x"]?.text
+    layout.superY = json["super_y"]?.text
+    layout.frames = json["frames"]?.text
+    return layout
   }
 
   private func take(_ key: String) -> PageAnswer {

@@ -24,11 +24,22 @@ struct TakeAway {
     var cell: PageCell
     var path: String
     var pick: Pick
+
+    /// The image as sheets show it.
+    var sheetCell: SheetCell {
+      SheetCell(
+        axes: cell.axes, content: .image(path: path), width: cell.width, height: cell.height, infotext: cell.infotext,
+        seconds: cell.seconds)
+    }
   }
 
   let title: String
   let images: [Image]
   let groups: [[String]]
+  /// The directions of the page's axes, for a sheet and for the frames of an animation.
+  var layout = SheetOptions()
+  /// How an animation is stored.
+  var animation = AnimationFile()
 
   /// Makes the file in the folder for temporary files.
   ///
@@ -45,13 +56,13 @@ struct TakeAway {
       case .zip: try makeZip(path, writesPicks: writesPicks)
       case .page: try makePage(path)
       case .sheet: return (path, try makeSheet(path))
-      case .animation: try makeAnimation(path)
+      case .animation: try makeAnimation(path, animation)
       }
     } catch {
       unlink(path)
       throw error
     }
-    let endings: [Kind: String] = [.zip: "zip", .page: "html", .animation: "png"]
+    let endings: [Kind: String] = [.zip: "zip", .page: "html", .animation: animation.form.ending]
     return (path, "\(title).\(endings[kind] ?? "png")")
   }
 
@@ -135,14 +146,9 @@ struct TakeAway {
   }
 
   private func makeSheet(_ path: String) throws -> String {
-    let cells = images.map { image in
-      SheetCell(
-        axes: image.cell.axes, content: .image(path: image.path), width: image.cell.width, height: image.cell.height,
-        infotext: image.cell.infotext, seconds: image.cell.seconds)
-    }
-    var options = SheetOptions()
+    var options = layout
     options.title = title
-    let sheet = try ContactSheet(cells, groups: groups, options: options)
+    let sheet = try ContactSheet(images.map(\.sheetCell), groups: groups, options: options)
     func page(_ number: Int) throws -> [UInt8] {
       // The sink must not escape with a reference to a local variable.
       let collector = Collector()
@@ -161,21 +167,14 @@ struct TakeAway {
 
   private final class Collector { var bytes: [UInt8] = [] }
 
-  /// All images at the size of the first one, at most 768 pixels; two images a second.
-  private func makeAnimation(_ path: String) throws {
-    guard images.count <= 300 else {
-      throw TakeAwayError("\(images.count) images are too many to animate; choose at most 300")
-    }
-    let first = images[0].cell
-    let size = Thumbnail.size(width: first.width, height: first.height, box: (768, 768))
-    var animation = PNGAnimation(count: images.count, width: size.width, height: size.height, milliseconds: 500)
-    for image in images {
-      guard image.cell.width * first.height == image.cell.height * first.width else {
-        throw TakeAwayError("images of different shapes cannot be animated; hide some values of an axis")
+  private func makeAnimation(_ path: String, _ file: AnimationFile) throws {
+    let cells = images.map(\.sheetCell)
+    let bytes =
+      if layout.frames == nil {
+        try file.encoded(cells)
+      } else {
+        try file.encoded(cells, groups: groups, options: layout)
       }
-      let original = try PictureFile(decoding: FileReader.bytes(of: image.path)).image
-      try animation.append(Thumbnail.scaled(original, width: size.width, height: size.height))
-    }
-    try Data(animation.encoded()).write(to: URL(fileURLWithPath: path))
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
   }
 }

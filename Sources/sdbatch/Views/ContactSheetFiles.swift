@@ -22,28 +22,27 @@ struct ContactSheetFiles {
   /// - Throws: `SheetError` or `RunError`.
   func refresh() throws -> Int? {
     let isFresh = DerivedFile.isFresh(path(0), comparedWith: [folder.plan, folder.recipe] + folder.journals)
-    return isFresh ? nil : try make(SheetOptions())
+    return isFresh ? nil : try make(SheetOptions(), makesThumbnails: true)
   }
 
   /// Makes the sheet.
   ///
-  /// - Parameter options: How it looks; without directions, the recipe's are used.
+  /// - Parameters:
+  ///   - options: How it looks; without directions, the recipe's are used.
+  ///   - makesThumbnails: Whether to make thumbnails first, as the page needs them anyway; small tiles are then made from them.
   /// - Returns: The number of pages.
   /// - Throws: `SheetError` or `RunError`.
-  func make(_ options: SheetOptions) throws -> Int {
+  func make(_ options: SheetOptions, makesThumbnails: Bool = false) throws -> Int {
     let run = try RunImages(folder)
+    if makesThumbnails { _ = try ThumbnailFiles(folder).refresh(run.entries, patience: nil) }
     var options = options
     if !options.hasDirections { options.takeLayout(of: run) }
     if options.title.isEmpty { options.title = (folder.path as NSString).lastPathComponent }
-    let entries = picks.map { picks in run.entries.filter { picks.isPicked($0.id) } } ?? run.entries
-    if picks != nil, entries.isEmpty { throw SheetError.noCells("picks.json has no image with stars") }
-    let cells = entries.map { entry in
-      SheetCell(
-        axes: entry.axes,
-        content: entry.path.map { .image(path: $0) } ?? entry.error.map { .failed($0) } ?? .pending,
-        width: entry.job.settings.finalWidth, height: entry.job.settings.finalHeight,
-        infotext: entry.infotext,
-        seconds: entry.seconds)
+    let thumbnails = ThumbnailFiles(folder)
+    let cells = try entries(of: run).map { entry in
+      var cell = SheetCell(entry)
+      cell.thumbnail = entry.path.flatMap(thumbnails.thumbnail)
+      return cell
     }
     let text = (try? FileReader.bytes(of: folder.recipe)).map { String(decoding: $0, as: UTF8.self) }
     let sheet = try ContactSheet(cells, groups: run.zipGroups, recipe: text ?? "", options: options)
@@ -56,10 +55,28 @@ struct ContactSheetFiles {
     return sheet.pageCount
   }
 
+  /// The images to show.
+  func entries(of run: RunImages) throws(SheetError) -> [RunImages.Entry] {
+    guard let picks else { return run.entries }
+    let entries = run.entries.filter { picks.isPicked($0.id) }
+    if entries.isEmpty { throw .noCells("picks.json has no image with stars") }
+    return entries
+  }
+
   /// The names of the pages that exist.
   var names: [String] {
     var names: [String] = []
     while access(path(names.count), F_OK) == 0 { names.append((path(names.count) as NSString).lastPathComponent) }
     return names
+  }
+}
+
+extension SheetCell {
+  /// A job as sheets show it.
+  init(_ entry: RunImages.Entry) {
+    self.init(
+      axes: entry.axes, content: entry.path.map { .image(path: $0) } ?? entry.error.map { .failed($0) } ?? .pending,
+      width: entry.job.settings.finalWidth, height: entry.job.settings.finalHeight, infotext: entry.infotext,
+      seconds: entry.seconds)
   }
 }

@@ -32,27 +32,34 @@ struct ThumbnailFiles {
     let start = ContinuousClock.now
     var made: Set<String> = []
     var missing: [String] = []
-    for entry in large {
-      guard let path = entry.path else { continue }
-      if DerivedFile.isFresh(copy(of: path), comparedWith: [path]) {
+    for path in large.compactMap(\.path) {
+      if isFresh(path) {
         made.insert(name(of: path))
       } else {
         missing.append(path)
       }
     }
-    // A few at a time, since the time may be over after each batch.
-    while !missing.isEmpty, patience.map({ start.duration(to: .now) < $0 }) ?? true {
-      let batch = Array(missing.prefix(16))
-      missing.removeFirst(batch.count)
-      let copies = Thumbnail.concurrently(batch.count) { Thumbnail.read(batch[$0], box: (Self.side, Self.side)) }
-      for (path, image) in zip(batch, copies) {
-        guard let image, let file = try? PNGFile(image: image).encoded() else { continue }
-        try DerivedFile.write(to: copy(of: path)) { sink in try sink(file) }
-        made.insert(name(of: path))
-      }
+    if missing.isEmpty || patience.map({ start.duration(to: .now) >= $0 }) == true { return made }
+    let copies = OrderedWork<[UInt8]?>(missing.count, ahead: 16) { [missing] number in
+      guard let image = Thumbnail.read(missing[number], box: (Self.side, Self.side)) else { return nil }
+      return try? PNGFile(image: image).encoded()
+    }
+    for path in missing {
+      if let patience, start.duration(to: .now) >= patience { break }
+      guard let file = copies.next(1).first ?? nil else { continue }
+      // It can be made again, so it need not survive a power cut.
+      try DerivedFile.write(to: copy(of: path), isDurable: false) { sink in try sink(file) }
+      made.insert(name(of: path))
     }
     return made
   }
+
+  /// The thumbnail of an image, if there is one that is up to date.
+  func thumbnail(of path: String) -> SheetCell.Thumbnail? {
+    isFresh(path) ? SheetCell.Thumbnail(path: copy(of: path), side: Self.side) : nil
+  }
+
+  private func isFresh(_ path: String) -> Bool { DerivedFile.isFresh(copy(of: path), comparedWith: [path]) }
 
   /// The name of an image's thumbnail.
   private func name(of path: String) -> String { RunFolder.thumbnail(of: folder.name(of: path)) }
