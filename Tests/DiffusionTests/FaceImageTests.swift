@@ -141,6 +141,26 @@ struct FaceImageTests {
     #expect(throws: (any Error).self) { try FaceFolders(roots: [folder("cut")]).files(for: .codeFormer) }
   }
 
+  @Test func `files are found through links to folders and files`() throws {
+    let manager = FileManager.default
+    for root in ["linked", "single/GFPGAN", "single/Codeformer"] {
+      try manager.createDirectory(atPath: folder(root), withIntermediateDirectories: true)
+    }
+    for name in ["GFPGAN", "Codeformer"] {
+      try manager.createSymbolicLink(
+        atPath: folder("linked/\(name)"), withDestinationPath: folder("eager/\(name)"))
+      for file in try manager.contentsOfDirectory(atPath: folder("eager/\(name)")) {
+        try manager.createSymbolicLink(
+          atPath: folder("single/\(name)/\(file)"), withDestinationPath: folder("eager/\(name)/\(file)"))
+      }
+    }
+    for root in ["linked", "single"] {
+      for model in FaceRestorationModel.allCases {
+        #expect(try FaceFolders(roots: [folder(root)]).files(for: model).all.count == 3)
+      }
+    }
+  }
+
   @Test func `a memory limit counts the networks, and restores to the same bytes`() throws {
     let engine = try Engine.forTests()
     let free = try engine.memoryPlan(for: settings())

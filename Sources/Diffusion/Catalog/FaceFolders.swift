@@ -54,9 +54,8 @@ public struct FaceFolders {
     var paths: [String] = []
     for root in roots {
       for folder in Self.subfolders {
-        guard let walk = FileManager.default.enumerator(atPath: "\(root)/\(folder)") else { continue }
-        let names = walk.compactMap { $0 as? String }.prefix(1000)
-        paths += Self.inNaturalOrder(names.filter(Self.isModel)).map { "\(root)/\(folder)/\($0)" }
+        let names = FolderWalk.files(below: "\(root)/\(folder)").filter(Self.isModel)
+        paths += Self.inNaturalOrder(names).map { "\(root)/\(folder)/\($0)" }
       }
       let own = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
       paths += Self.inNaturalOrder(own.filter { Self.isModel($0) && kind.isUsualName($0) }).map { "\(root)/\($0)" }

@@ -88,8 +88,8 @@ enum AdapterFolder {
     for folder in folders {
       // A case-insensitive file system shows one folder under both names.
       let real = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
-      guard seen.insert(real).inserted, let walk = FileManager.default.enumerator(atPath: folder) else { continue }
-      let found = walk.compactMap { $0 as? String }.filter { name in
+      guard seen.insert(real).inserted else { continue }
+      let found = FolderWalk.files(below: folder).filter { name in
         extensions.contains((name as NSString).pathExtension.lowercased())
           && !(name as NSString).lastPathComponent.hasPrefix(".")
       }

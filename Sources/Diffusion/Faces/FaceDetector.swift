@@ -34,6 +34,26 @@ struct FaceDetector {
 
   /// The faces of an image, the most certain first.
   func faces(_ image: RGBImage) -> [Face] {
+    let look = look(at: image)
+    let places = Self.places(look.output, width: look.width, height: look.height)
+    return Self.withoutDoubles(places).compactMap { place in
+      let points = place.points.map { (x: $0.x * Float(look.scale), y: $0.y * Float(look.scale)) }
+      let (dx, dy) = (Double(points[0].x - points[1].x), Double(points[0].y - points[1].y))
+      return (dx * dx + dy * dy).squareRoot() < Self.leastEyeDistance ? nil : Face(score: place.score, points: points)
+    }
+  }
+
+  /// What the network sees in an image.
+  struct Look {
+    let output: RetinaFace.Output
+    /// The size that the network looked at, in pixels.
+    let width: Int
+    let height: Int
+    /// How many times as large the image is.
+    let scale: Double
+  }
+
+  func look(at image: RGBImage) -> Look {
     var scale = Double(min(image.width, image.height)) / Double(Self.side)
     scale = max(scale, Double(max(image.width, image.height)) / Double(Self.longest * Self.side))
     let (width, height) = (max(Int(Double(image.width) / scale), 1), max(Int(Double(image.height) / scale), 1))
@@ -46,13 +66,7 @@ struct FaceDetector {
         for c in 0..<3 { values[x * 3 + 2 - c] = Float(small.pixels[(row * width + x) * 3 + c]) - Self.means[c] }
       }
     }
-    let output = network.forward(input)
-    let places = Self.places(output, width: width, height: height)
-    return Self.withoutDoubles(places).compactMap { place in
-      let points = place.points.map { (x: $0.x * Float(scale), y: $0.y * Float(scale)) }
-      let (dx, dy) = (Double(points[0].x - points[1].x), Double(points[0].y - points[1].y))
-      return (dx * dx + dy * dy).squareRoot() < Self.leastEyeDistance ? nil : Face(score: place.score, points: points)
-    }
+    return Look(output: network.forward(input), width: width, height: height, scale: scale)
   }
 
   /// A position where the network detects a face.

@@ -43,13 +43,13 @@ public final class FaceRestorer {
 
   /// The side of a face that is cut out, in pixels.
   static let side = 512
-  /// The positions of the eyes, the nose and the corners of the mouth in it.
-  private static let template: [(x: Float, y: Float)] = [
+  /// Where the eyes, the nose and the corners of the mouth are in it.
+  static let template: [(x: Float, y: Float)] = [
     (192.98138, 239.94708), (318.90277, 240.1936), (256.63416, 314.01935), (201.26117, 371.41043),
     (313.08905, 371.15118),
   ]
-  /// The colour beyond the edges of the image in a face that is cut out.
-  private static let border: (UInt8, UInt8, UInt8) = (132, 133, 135)
+  /// What is beyond the edges of the image in a face that is cut out.
+  static let border: (UInt8, UInt8, UInt8) = (132, 133, 135)
 
   /// Creates a restorer; it reads all weights.
   ///
