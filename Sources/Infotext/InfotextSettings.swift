@@ -172,8 +172,10 @@ public struct InfotextSettings: Hashable, Sendable {
     textEncoder = values.take("Text encoder").map { NamedModel(title: $0) }
     loras = values.readHashes("Lora hashes")
     embeddings = values.readHashes("TI hashes", orNames: true)
-    // Texts of this program name the TAESD here. The webui does not: it writes the VAE that it did not use.
-    if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
+    // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
+    if let name = vae?.name?.lowercased(), ["taesd", "taef"].contains(where: name.contains), values.has("VAE Decoder") {
+      _ = values.take("VAE Decoder")
+    }
     readModules(&values)
     if let title = values.take("Refiner") {
       refiner = NamedModel(title: title)

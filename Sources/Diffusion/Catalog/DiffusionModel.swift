@@ -176,4 +176,6 @@ struct LatentFormat: Hashable, Sendable {
   var scale: LatentScale
   /// Image pixels per latent pixel, along each side.
   var pixelsPerPlace = 8
+  /// The small decoder that reads them, as its file is called without `_decoder`: `taesd`, `taef1`.
+  var tinyDecoder: String
 }

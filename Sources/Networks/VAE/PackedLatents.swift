@@ -1,8 +1,8 @@
 import Tensors
 import Weights
 
-/// The latents that FLUX.2 samples: squares of a VAE's pixels become one pixel, and each channel is normalised with fixed
-/// statistics.
+/// The latents that FLUX.2 samples: squares of a VAE's pixels as one pixel, with each channel normalised by fixed statistics.
+/// TAEF2 decodes them as they are normalised.
 struct PackedLatents {
   private let side: Int
   private let mean: [Float]
@@ -25,7 +25,18 @@ struct PackedLatents {
     deviation = variance.map { ($0 + packing.epsilon).squareRoot() }
   }
 
-  /// Unpacks to the VAE's latent: channel 4c + 2y + x of a pixel becomes channel c of the pixel (y, x) in its square.
+  /// Without statistics.
+  ///
+  /// - Parameters:
+  ///   - packing: How pixels are packed.
+  ///   - channels: Channels of a packed pixel.
+  init(_ packing: LatentPacking, channels: Int) {
+    side = packing.side
+    mean = Array(repeating: 0, count: channels)
+    deviation = Array(repeating: 1, count: channels)
+  }
+
+  /// The VAE's latent: channel 4c + 2y + x of a pixel becomes channel c of the pixel (y, x) in its square.
   func unpacked(_ latent: Tensor, _ compute: Compute) -> Tensor {
     let squares = side * side
     let channels = latent.channels / squares

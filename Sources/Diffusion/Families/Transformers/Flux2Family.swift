@@ -14,7 +14,7 @@ enum Flux2Family: TransformerFamily {
   /// The latents, which are scaled by the VAE's statistics.
   static func latents(of sizes: Flux2Configuration) -> LatentFormat {
     LatentFormat(
-      channels: sizes.latentChannels, scale: LatentScale(factor: 1), pixelsPerPlace: 16)
+      channels: sizes.latentChannels, scale: LatentScale(factor: 1), pixelsPerPlace: 16, tinyDecoder: "taef2")
   }
 
   static let vaeFiles = ["flux2-vae.safetensors", "flux2_ae.safetensors"]

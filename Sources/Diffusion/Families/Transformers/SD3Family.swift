@@ -16,7 +16,8 @@ enum SD3Family: TransformerFamily {
   /// The latents of its VAE; a VAE's file does not state their scale.
   static func latents(of sizes: SD3Configuration) -> LatentFormat {
     LatentFormat(
-      channels: sizes.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609))
+      channels: sizes.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609),
+      tinyDecoder: "taesd3")
   }
 
   static let vaeFiles = ["sd3_vae.safetensors"]
