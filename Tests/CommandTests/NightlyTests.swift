@@ -89,6 +89,10 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.path + "/run/trash").isEmpty)
     try await space.run("recipe.yaml", "--set", "nightly=2", environment: Self.late)
     #expect(try space.images().count == 2)
+    // With a changed recipe, images have other ids, and the forgotten night stays forgotten.
+    let changed = try await space.run(
+      "plan", "recipe.yaml", "--set", "nightly=2", "--set", "cfg_scale=3", environment: Self.late)
+    #expect(changed.output.contains("jobs         2\n"))
     let plan = try await space.run("plan", "recipe.yaml", "--set", "nightly=2", "--remake", environment: Self.late)
     #expect(plan.output.contains("jobs         4\n"))
     let made = try await space.run(

@@ -95,15 +95,23 @@ struct Forgetting {
     let index = try JournalIndex(folder)
     // Without the folder of images, nobody can have chosen images.
     let looks = isLookingForDeleted && access(folder.images, F_OK) == 0
+    let nights = isLookingForDeleted ? forgottenNights : []
     for job in candidates where job.night != nil && images.entries[job.id] == nil {
       let names = index.images[job.id]?.files.names ?? []
       let isThere = names.contains { access(folder.file($0), F_OK) == 0 }
-      if past.contains(job.id) {
+      if let night = job.night, names.isEmpty, nights.contains(night) {
+        add(job, [], .forget, now)
+      } else if past.contains(job.id) {
         add(job, isThere ? names : [], reason, now)
       } else if looks, !names.isEmpty, !isThere {
         add(job, names, .deleted, now)
       }
     }
+  }
+
+  /// Nights that were forgotten as a whole. If the recipe changes, their images would get other ids and be made again.
+  private var forgottenNights: Set<LocalDate> {
+    Set(images.entries.values.lazy.filter { $0.reason != .deleted }.compactMap(\.night))
   }
 
   private mutating func add(_ job: Candidate, _ names: [String], _ reason: ForgottenImages.Reason, _ now: Timestamp) {
