@@ -56,9 +56,7 @@ public final class Engine {
   private var isSlownessNoted = false
   private var familiesWithNotedBrackets: Set<FamilyID> = []
   /// Shown while images are made; nil for none.
-  public var previews: Previews? { didSet { previewDecoder = nil } }
-  /// Read when the first preview is due.
-  var previewDecoder: (any LatentDecoder)?
+  public var previews: Previews?
   /// Asked within evaluations of large networks; nil if nobody stops the engine.
   var isStopping: (() -> Bool)?
   /// What restored the last faces, if it was kept, and its files.
@@ -134,6 +132,9 @@ public final class Engine {
     var vocabularies: [String] = []
     var embeddings: [EmbeddingIdentity] = []
     var textRepairs: [Int] = []
+    if let previews {
+      for part in passes.all.flatMap(\.all) { previews.prepare(for: try catalog.models(for: part).model.files) }
+    }
     for (pass, callsBefore) in zip(passes.all, [nil, settings.sampler.plannedCalls(steps: settings.steps)]) {
       for part in pass.all {
         vocabularies.append(try catalog.vocabularySHA256(part, callsBefore: callsBefore))
@@ -199,7 +200,7 @@ public final class Engine {
   /// note is returned once.
   public func takeNotes() -> [String] {
     defer { notes = [] }
-    return catalog.takeNotes() + notes
+    return catalog.takeNotes() + notes + (previews?.takeNotes() ?? [])
   }
 
   /// Gives the engine a question to ask between the blocks of large networks, whose evaluations take minutes. If the answer is

@@ -173,7 +173,9 @@ public struct InfotextSettings: Hashable, Sendable {
     loras = values.readHashes("Lora hashes")
     embeddings = values.readHashes("TI hashes", orNames: true)
     // Our own texts name the TAESD here. The webui does not, and writes the VAE that it did not use.
-    if vae?.name?.lowercased().contains("taesd") == true, values.has("VAE Decoder") { _ = values.take("VAE Decoder") }
+    if let name = vae?.name?.lowercased(), ["taesd", "taef"].contains(where: name.contains), values.has("VAE Decoder") {
+      _ = values.take("VAE Decoder")
+    }
     readModules(&values)
     if let title = values.take("Refiner") {
       refiner = NamedModel(title: title)

@@ -142,7 +142,7 @@ struct FakeModel: DiffusionModel {
   func check(hasSeparateVAE: Bool) {}
   func requireUnchanged() {}
 
-  let latents = LatentFormat(channels: 6, scale: LatentScale(factor: 0.5))
+  let latents = LatentFormat(channels: 6, scale: LatentScale(factor: 0.5), tinyDecoder: "fake")
   let decoder: DecoderFiles? = nil
   let encoder: EncoderFiles? = nil
   func requireMatch(_ vae: VAEArchive) {}

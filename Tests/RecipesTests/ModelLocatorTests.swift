@@ -33,6 +33,38 @@ import TestSupport
     #expect(locator().path(of: name) == folder.path + "/" + path)
   }
 
+  @Test func `a TAESD is found where models are, beside a checkpoint, and where ComfyUI and the webui keep it`() throws
+  {
+    let folder = try TemporaryFolder([
+      "recipes/x", "one/vae_approx/taef2_decoder.pth", "one/taesd/taesd_decoder.pth",
+      "ui/Stable-diffusion/sd/m.safetensors",
+      "ui/Stable-diffusion/sd/taesdxl_decoder.safetensors", "ui/Stable-diffusion/VAE-taesd/taesd3_decoder.pth",
+      "one/taef1/config.json", "one/taef1/diffusion_pytorch_model.safetensors", "one/empty/x",
+    ])
+    let locator = ModelLocator(
+      recipePath: folder.path + "/recipes/fish.yaml",
+      environment: PlanningEnvironment(
+        variables: ["SDBATCH_MODELS": folder.path + "/one"], demoWidth: 64, demoHeight: 64))
+    func found(_ name: String) -> String? {
+      locator.tinyDecoder(name, forModelAt: folder.path + "/ui/Stable-diffusion/sd/m.safetensors").map {
+        String($0.dropFirst(folder.path.count + 1))
+      }
+    }
+    #expect(found("taef2") == "one/vae_approx/taef2_decoder.pth")
+    #expect(found("taesdxl") == "ui/Stable-diffusion/sd/taesdxl_decoder.safetensors")
+    #expect(found("taesd3") == "ui/Stable-diffusion/VAE-taesd/taesd3_decoder.pth")
+    #expect(found("taef1") == "one/taef1")
+    // In a folder of its own, as a model; the folder is no network.
+    #expect(found("taesd") == "one/taesd/taesd_decoder.pth")
+    #expect(found("empty") == nil && found("absent") == nil)
+    let folders = locator.tinyDecoderFolders(forModelAt: folder.path + "/ui/Stable-diffusion/sd/m.safetensors")
+    #expect(
+      folders.map { String($0.dropFirst(folder.path.count + 1)) } == [
+        "recipes", "one", "one/vae_approx", "ui/Stable-diffusion/sd", "ui/Stable-diffusion",
+        "ui/Stable-diffusion/VAE-taesd",
+      ])
+  }
+
   @Test func `an absolute path is taken as it is`() {
     #expect(locator().path(of: folder.path + "/two/d") == folder.path + "/two/d.safetensors")
     #expect(locator().path(of: "/two/d") == nil)

@@ -176,4 +176,6 @@ struct LatentFormat: Hashable, Sendable {
   var scale: LatentScale
   /// Pixels of the image per latent pixel, along a side.
   var pixelsPerPlace = 8
+  /// The small decoder that reads them, as its file is called without `_decoder`: `taesd`, `taef1`.
+  var tinyDecoder: String
 }

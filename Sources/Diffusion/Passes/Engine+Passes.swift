@@ -44,7 +44,7 @@ extension Engine {
       while !image.loop.isFinished {
         if first.isResumable(atCall: image.loop.callCount) { state = image.generationState }
         try progress(stage(image.loop), state)
-        try interruptible(at: stage(image.loop), state, progress) { try step(&image.loop, model, training) }
+        try interruptible(at: stage(image.loop), state, progress) { try step(&image.loop, model, pass, training) }
         if model.hasSwitched { image.isRefining = true }
         image.history = model.history
       }
@@ -102,14 +102,17 @@ extension Engine {
   }
 
   /// Takes one step, and shows a preview if one is due.
-  private func step(_ loop: inout SamplingLoop, _ model: RefinedDenoiser, _ training: TrainingSchedule) throws {
+  private func step(
+    _ loop: inout SamplingLoop, _ model: RefinedDenoiser, _ pass: ImagePass, _ training: TrainingSchedule
+  ) throws {
     guard let previews, (loop.stepIndex + 1).isMultiple(of: previews.interval) else {
       return try loop.step(model: model)
     }
     let watched = WatchedModel(model, training: training)
     try loop.step(model: watched)
-    if previewDecoder == nil { previewDecoder = try previews.read(compute) }
-    if let guess = watched.guess, let previewDecoder { previews.show(guess, previewDecoder, compute) }
+    if let guess = watched.guess {
+      previews.show(guess, of: try catalog.models(for: pass.begun).model.files, compute)
+    }
   }
 
   /// The denoiser of one checkpoint, with the LoRAs and embeddings of its prompts.

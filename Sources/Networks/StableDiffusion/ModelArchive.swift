@@ -139,7 +139,7 @@ public struct ModelArchive: Sendable {
       Network(try TinyDecoderConfiguration(network), network)
     }
     if let tinyDecoder {
-      try Self.requireMatch(tinyDecoder.configuration.latentChannels, unetConfiguration, path: path)
+      try Self.requireMatch(tinyDecoder.configuration.sampledChannels, unetConfiguration, path: path)
     }
     var training = model.training
     training.compare(

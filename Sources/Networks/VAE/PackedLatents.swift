@@ -2,6 +2,7 @@ import Tensors
 import Weights
 
 /// The latents that FLUX.2 samples: squares of a VAE's pixels as one pixel, with each channel normalised by fixed statistics.
+/// TAEF2 decodes them as they are normalised.
 struct PackedLatents {
   private let side: Int
   private let mean: [Float]
@@ -22,6 +23,17 @@ struct PackedLatents {
       throw WeightError.file(.damaged(path: w.store.path, reason: "bn.running_var has numbers below 0"))
     }
     deviation = variance.map { ($0 + packing.epsilon).squareRoot() }
+  }
+
+  /// Without statistics.
+  ///
+  /// - Parameters:
+  ///   - packing: How pixels are packed.
+  ///   - channels: Channels of a packed pixel.
+  init(_ packing: LatentPacking, channels: Int) {
+    side = packing.side
+    mean = Array(repeating: 0, count: channels)
+    deviation = Array(repeating: 1, count: channels)
   }
 
   /// The VAE's latent: channel 4c + 2y + x of a pixel becomes channel c of the pixel (y, x) in its square.

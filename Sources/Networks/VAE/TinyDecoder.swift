@@ -1,9 +1,9 @@
 import Tensors
 import Weights
 
-/// TAESD's decoder. It takes latents as they are sampled, without a scaling factor.
+/// The decoder of TAESD and its relatives. It takes latents as they are sampled, without a scaling factor or statistics.
 ///
-/// Source: the decoder of madebyollin's TAESD, and `DecoderTiny` of the diffusers library.
+/// Source: the decoders of madebyollin's TAESD and TAEF2, and `DecoderTiny` of the diffusers library.
 public final class TinyDecoder: LatentDecoder {
   private enum Step {
     case convolution(Convolution2D)
@@ -11,6 +11,7 @@ public final class TinyDecoder: LatentDecoder {
     case block(TinyBlock)
   }
 
+  private let packing: PackedLatents?
   private let first: Convolution2D
   private let steps: [Step]
   private let compute: Compute
@@ -27,6 +28,7 @@ public final class TinyDecoder: LatentDecoder {
     let compute = compute.with(.fp32)
     self.compute = compute
     let width = configuration.width
+    packing = configuration.packing.map { PackedLatents($0, channels: configuration.sampledChannels) }
     let layers = w["decoder.layers"]
     first = try Convolution2D(layers[0], inputs: configuration.latentChannels, outputs: width, compute: compute)
     steps = try configuration.layers.dropFirst().map { layer in
@@ -36,7 +38,10 @@ public final class TinyDecoder: LatentDecoder {
       case .enlarging(let index):
         .enlarging(
           try Convolution2D(layers[index], inputs: width, outputs: width, hasBias: false, compute: compute))
-      case .block(let index): .block(try TinyBlock(layers[index], channels: width, compute: compute))
+      case .block(let index):
+        .block(
+          try TinyBlock(
+            layers[index], channels: width, hasPool: configuration.hasPool(layer: index), compute: compute))
       }
     }
   }
@@ -46,11 +51,16 @@ public final class TinyDecoder: LatentDecoder {
   /// - Parameters:
   ///   - latent: `[1, height, width, channels]` in fp32, as it is sampled.
   ///   - padding: What convolutions see beyond the edges.
-  /// - Returns: `[1, 8 * height, 8 * width, 3]` in fp32, about -1 to 1.
+  /// - Returns: `[1, n * height, n * width, 3]` in fp32, about -1 to 1; n is the configuration's enlargement.
   public func forward(_ latent: Tensor, padding: ConvolutionPadding = .zeros) -> Tensor {
     let compute = compute.with(padding)
-    let squashed = compute.tensor(like: latent)
-    squashed.base.update(from: latent.base, count: latent.count)
+    let squashed: Tensor
+    if let packing {
+      squashed = packing.unpacked(latent, compute)
+    } else {
+      squashed = compute.tensor(like: latent)
+      squashed.base.update(from: latent.base, count: latent.count)
+    }
     compute.applySoftLimit(squashed, limit: 3)
     var x = first.forward(compute.bordered(squashed), compute)
     compute.applyReLU(x)

@@ -68,7 +68,7 @@ public struct VAEArchive: Sendable {
   public var latentChannels: Int {
     switch decoder {
     case .full(let network): network.configuration.sampledChannels
-    case .tiny(let network): network.configuration.latentChannels
+    case .tiny(let network): network.configuration.sampledChannels
     }
   }
 

@@ -16,6 +16,8 @@ public struct ModelFamily: Hashable, Sendable {
   public let heads: Heads
   /// The factor of latents for the UNet, if the VAE's files do not have it.
   public let latentScale: Float
+  /// The small decoder of its latents, as its file is called without `_decoder`.
+  public let tinyDecoder: String
   /// Whether models of both prediction types exist, so that the type must be found by a call of the UNet.
   public let isPredictionProbed: Bool
   /// Whether an empty negative prompt is encoded as zeros instead of as an empty text.
@@ -121,8 +123,8 @@ extension ModelFamily {
         renamedPrefixes: ["text_encoders.clip_l.transformer."], naming: .transformers, padding: .endToken,
         output: .clipSkip, isPooled: false)
     ],
-    vector: [], heads: .count(8), latentScale: 0.18215, isPredictionProbed: false, zeroesEmptyNegative: false,
-    alignedSteps: nil)
+    vector: [], heads: .count(8), latentScale: 0.18215, tinyDecoder: "taesd", isPredictionProbed: false,
+    zeroesEmptyNegative: false, alignedSteps: nil)
 
   /// Stable Diffusion 2.x, with the text encoder OpenCLIP ViT-H.
   public static let sd2 = ModelFamily(
@@ -134,8 +136,8 @@ extension ModelFamily {
         renamedPrefixes: ["cond_stage_model.transformer.", "text_encoders.clip_l.transformer."], naming: .openCLIP,
         padding: .zero, output: .penultimateNormed, isPooled: false)
     ],
-    vector: [], heads: .width(64), latentScale: 0.18215, isPredictionProbed: true, zeroesEmptyNegative: false,
-    alignedSteps: nil)
+    vector: [], heads: .width(64), latentScale: 0.18215, tinyDecoder: "taesd", isPredictionProbed: true,
+    zeroesEmptyNegative: false, alignedSteps: nil)
 
   /// Stable Diffusion XL, with the text encoders of CLIP ViT-L and OpenCLIP ViT-bigG: Podell et al. 2023,
   /// arXiv:2307.01952.
@@ -152,7 +154,7 @@ extension ModelFamily {
         naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true),
     ],
     vector: [.pooledText, .originalSize, .cropTopLeft, .targetSize], heads: .width(64), latentScale: 0.13025,
-    isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
+    tinyDecoder: "taesdxl", isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
   /// The refiner of Stable Diffusion XL, which finishes an image that another model began.
   public static let sdxlRefiner = ModelFamily(
@@ -164,7 +166,7 @@ extension ModelFamily {
         naming: .openCLIP, padding: .zero, output: .penultimate, isPooled: true)
     ],
     vector: [.pooledText, .originalSize, .cropTopLeft, .aestheticScore], heads: .width(64), latentScale: 0.13025,
-    isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
+    tinyDecoder: "taesdxl", isPredictionProbed: false, zeroesEmptyNegative: true, alignedSteps: xlAlignedSteps)
 
   /// CLIP ViT-L as Stable Diffusion 3 and Flux.1 have it: in a file of its own, or a folder.
   public static let clipL = TextEncoder(

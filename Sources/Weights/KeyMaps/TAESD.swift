@@ -25,7 +25,8 @@ struct TinyDecoderNames {
     keyMap = KeyMap(
       prefix: "",
       rules: (0...last).map { KeyRule("decoder.layers.\($0)", "\(found.prefix)\($0 + found.firstIndex)") },
-      unused: ["encoder.", "taesd_encoder."])
+      // The last two are of files that ComfyUI saved: its scale of latents that are not as they are sampled.
+      unused: ["encoder.", "taesd_encoder.", "vae_scale", "vae_shift"])
     layout = found.layout
     convolutionIndices = indices
   }

@@ -284,9 +284,17 @@ struct RunCommand: ParsableCommand {
   private func preview(_ folder: RunFolder) throws -> PreviewFile? {
     guard let previewEvery = reports.previewEvery else { return nil }
     let locator = ModelLocator(recipePath: options.recipe, environment: .ofProcess)
-    let name = reports.previewVae ?? "taesd_decoder"
-    guard let decoder = locator.path(of: name) else {
-      throw ImageFileError.notFound(option: "--preview-vae", name: name, folders: locator.folders)
+    let decoder: Previews.Decoder
+    if let name = reports.previewVae {
+      guard let path = locator.path(of: name) else {
+        throw ImageFileError.notFound(option: "--preview-vae", name: name, folders: locator.folders)
+      }
+      decoder = .named(path: path)
+    } else {
+      decoder = .ofModel { name, model in
+        locator.tinyDecoder(name, forModelAt: model).map { Previews.Finding.found(path: $0) }
+          ?? .missing(folders: locator.tinyDecoderFolders(forModelAt: model))
+      }
     }
     return PreviewFile(
       path: folder.file(jobs.shard.map { "preview-\($0.index).png" } ?? "preview.png"), decoder: decoder,

@@ -62,7 +62,7 @@ struct ReportOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The TAESD decoder for previews (default: taesd_decoder, searched like models).", valueName: "file"),
+      "The TAESD decoder for previews (default: that of the model's family, searched like models).", valueName: "file"),
     completion: .file())
   var previewVae: String?
 

@@ -10,20 +10,20 @@ final class PreviewFile {
   /// The lock of the run, once it is taken; a shard has none.
   weak var lock: RunLock?
   private let path: String
-  private let decoder: String
+  private let decoder: Previews.Decoder
   private let interval: Int
 
   /// - Parameters:
   ///   - path: The PNG.
-  ///   - decoder: A TAESD.
+  ///   - decoder: Which TAESD decodes it.
   ///   - interval: A preview is made every so many sampling steps.
-  init(path: String, decoder: String, interval: Int) {
+  init(path: String, decoder: Previews.Decoder, interval: Int) {
     self.path = path
     self.decoder = decoder
     self.interval = interval
   }
 
-  /// The engine's previews; throws for a file that is not a decoder.
+  /// The engine's previews; throws for a named file that is not a decoder.
   var previews: Previews {
     get throws {
       try Previews(every: interval, decoder: decoder) { [self] image in

@@ -70,7 +70,8 @@ struct StableDiffusionModel: DiffusionModel {
 
   var latents: LatentFormat {
     LatentFormat(
-      channels: archive.unet.configuration.inChannels, scale: LatentScale(factor: archive.family.latentScale))
+      channels: archive.unet.configuration.inChannels, scale: LatentScale(factor: archive.family.latentScale),
+      tinyDecoder: archive.family.tinyDecoder)
   }
 
   var decoder: DecoderFiles? { archive.decoderFiles }

@@ -38,6 +38,6 @@ enum Flux1Family: TransformerFamily {
 extension LatentFormat {
   /// The latents of Flux.1's VAE, which Z-Image has too.
   static func ofFlux1(channels: Int) -> LatentFormat {
-    LatentFormat(channels: channels, scale: LatentScale(factor: 0.3611, shift: 0.1159))
+    LatentFormat(channels: channels, scale: LatentScale(factor: 0.3611, shift: 0.1159), tinyDecoder: "taef1")
   }
 }

@@ -14,7 +14,7 @@ enum Flux2Family: TransformerFamily {
   /// The VAE's statistics scale the latents.
   static func latents(of sizes: Flux2Configuration) -> LatentFormat {
     LatentFormat(
-      channels: sizes.latentChannels, scale: LatentScale(factor: 1), pixelsPerPlace: 16)
+      channels: sizes.latentChannels, scale: LatentScale(factor: 1), pixelsPerPlace: 16, tinyDecoder: "taef2")
   }
 
   static let vaeFiles = ["flux2-vae.safetensors", "flux2_ae.safetensors"]

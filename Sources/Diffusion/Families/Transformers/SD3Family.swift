@@ -16,7 +16,8 @@ enum SD3Family: TransformerFamily {
   /// Those of its VAE, which a VAE's file does not have.
   static func latents(of sizes: SD3Configuration) -> LatentFormat {
     LatentFormat(
-      channels: sizes.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609))
+      channels: sizes.latentChannels, scale: LatentScale(factor: 1.5305, shift: 0.0609),
+      tinyDecoder: "taesd3")
   }
 
   static let vaeFiles = ["sd3_vae.safetensors"]
