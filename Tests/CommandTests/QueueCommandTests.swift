@@ -178,10 +178,11 @@ import Testing
     var random = SplitMix64(state: 3)
     let clock = ContinuousClock.now
     try await space.run("queue", "add", "a.yaml", "--with", "--set", "steps=3")
-    let whole = (ContinuousClock.now - clock) / .microseconds(1)
+    // Other tests may have taken most of this time.
+    let whole = min((ContinuousClock.now - clock) / .microseconds(1), 400_000)
     var acknowledged = 1
     var kills = 0
-    while kills < 100 {
+    for _ in 0..<40 {
       let children = try (0..<2).map { _ in
         try space.start("queue", "add", "a.yaml", "b.yaml", "--priority", "urgent", "--with", "--set", "steps=3")
       }
@@ -201,7 +202,7 @@ import Testing
         #expect(entry["arguments"] == ["--set", "steps=3"])
       }
     }
-    #expect(acknowledged > 1)
+    #expect(acknowledged > 1 && kills > 0)
   }
 
   @Test(arguments: [1, 2] as [UInt64])

@@ -196,7 +196,7 @@ func runFake(
   observe: @escaping (RunEvent) -> Void = { _ in }
 ) throws -> RunOutcome {
   var runner = Runner(
-    generator, lock: try RunLock(folder, patience: .seconds(300), on: disk), on: disk, checkpointInterval: interval,
+    generator, lock: try RunLock(folder, patience: .seconds(1200), on: disk), on: disk, checkpointInterval: interval,
     stopRequest: stopRequest, store: store, observe: observe)
   let jobs = try JobList(jobs) { try generator.ingredients(for: $0) }
   return try runner.run(

@@ -14,7 +14,7 @@ import Testing
     #expect(error?.description.contains(holder) == true)
     lock = nil
     #expect(RunLock.holder(of: space.folder) == nil)
-    _ = try RunLock(space.folder, patience: .seconds(300))
+    _ = try RunLock(space.folder, patience: .seconds(1200))
   }
 
   @Test func `a killed run leaves its folder free`() async throws {
@@ -25,14 +25,14 @@ import Testing
     }
     #expect(access(space.folder.lock, F_OK) == 0)
     #expect(RunLock.holder(of: space.folder) == nil)
-    _ = try RunLock(space.folder, patience: .seconds(300))
+    _ = try RunLock(space.folder, patience: .seconds(1200))
   }
 
   @Test func `a patient run waits for the one before it`() async throws {
     let space = try Workspace()
     let lock = try RunLock(space.folder)
     let folder = space.folder
-    let waiter = Task.detached { try RunLock(folder, patience: .seconds(300)).folder }
+    let waiter = Task.detached { try RunLock(folder, patience: .seconds(1200)).folder }
     try await Task.sleep(for: .milliseconds(400))
     withExtendedLifetime(lock) {}
     // Its last use was above, so the lock is released here at the latest.
@@ -58,7 +58,7 @@ import Testing
   func `what is written in a lock that nobody holds is no owner`(text: String) throws {
     // As a reboot, a power cut or a copy of the folder leaves it; process 1 always exists.
     let space = try Workspace()
-    _ = try RunLock(space.folder, patience: .seconds(300))
+    _ = try RunLock(space.folder, patience: .seconds(1200))
     try Data(text.utf8).write(to: URL(fileURLWithPath: space.folder.lock))
     #expect(RunLock.holder(of: space.folder) == nil)
     let lock = try RunLock(space.folder)
@@ -66,7 +66,7 @@ import Testing
     // A copy of a folder that is in use is free.
     try FileManager.default.copyItem(atPath: space.folder.path, toPath: space.path + "/copy")
     #expect(RunLock.holder(of: RunFolder(space.path + "/copy")) == nil)
-    _ = try RunLock(RunFolder(space.path + "/copy"), patience: .seconds(300))
+    _ = try RunLock(RunFolder(space.path + "/copy"), patience: .seconds(1200))
     withExtendedLifetime(lock) {}
   }
 
@@ -94,10 +94,10 @@ import Testing
 
   @Test func `a look whether a run is going on does not turn a run away`() async throws {
     let space = try Workspace()
-    _ = try RunLock(space.folder, patience: .seconds(300))
+    _ = try RunLock(space.folder, patience: .seconds(1200))
     let folder = space.folder
     let looker = Task.detached { while !Task.isCancelled { _ = RunLock.holder(of: folder) } }
-    for _ in 0..<200 { _ = try RunLock(folder, patience: .seconds(300)) }
+    for _ in 0..<200 { _ = try RunLock(folder, patience: .seconds(1200)) }
     looker.cancel()
   }
 }

@@ -89,7 +89,7 @@ public struct FaceFilesMissing: Error, CustomStringConvertible {
   public var description: String {
     "restore_faces: found no file with "
       + kinds.map { "\($0.title) (usually \($0.usualFile))" }.joined(separator: ", or with ")
-      + ", expected in \(folders.joined(separator: ", ")); put the files there, or set restore_faces: false"
+      + ", expected in \(folders.joined(separator: ", ")); put the files there, or make images without restoring faces"
   }
 }
 
