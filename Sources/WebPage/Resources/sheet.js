@@ -477,6 +477,9 @@ class Sheet {
       return this.undo();
     }
     if (event.altKey || event.metaKey || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
+    // A key acts on the cell that has the focus, even if the event about that is still to come: Firefox delays it in a window in
+    // the background.
+    this.focused(event);
     const { row, column } = this.focus;
     const rows = this.arrangement.rows;
     const cell = this.cellAt(this.focus);
