@@ -10,16 +10,16 @@ final class Flux1Modulation {
     /// The change of each single block.
     let single: [ModulatedChange]
     /// The change before the last layer.
-    let last: (scale: [Float], shift: [Float])
+    let last: ModulatedChange
   }
 
   private let width: Int
-  private let time: (RowLinear, RowLinear)
-  private let guidance: (RowLinear, RowLinear)?
-  private let text: (RowLinear, RowLinear)
+  private let time: RowEmbedding
+  private let guidance: RowEmbedding?
+  private let text: RowEmbedding
   private let double: [(image: RowLinear, text: RowLinear)]
   private let single: [RowLinear]
-  private let last: (scale: RowLinear, shift: RowLinear)
+  private let last: RowScaleShift
   private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 32)
 
   /// Creates the layers, whose weights stay in the file.
@@ -31,11 +31,10 @@ final class Flux1Modulation {
       names += ["\(name).weight", "\(name).bias"]
       return RowLinear(w[name], inputs: inputs, outputs: outputs, hasBias: true)
     }
-    func embedder(_ name: String, _ inputs: Int) -> (RowLinear, RowLinear) {
-      (
-        layer("time_text_embed.\(name).linear_1", inputs, width),
-        layer("time_text_embed.\(name).linear_2", width, width)
-      )
+    func embedder(_ name: String, _ inputs: Int) -> RowEmbedding {
+      RowEmbedding(
+        first: layer("time_text_embed.\(name).linear_1", inputs, width),
+        second: layer("time_text_embed.\(name).linear_2", width, width))
     }
     time = embedder("timestep_embedder", Flux1Configuration.timeWidth)
     guidance = configuration.hasGuidance ? embedder("guidance_embedder", Flux1Configuration.timeWidth) : nil
@@ -49,7 +48,8 @@ final class Flux1Modulation {
     single = (0..<configuration.singleBlocks).map {
       layer("single_transformer_blocks.\($0).norm.linear", width, 3 * width)
     }
-    last = (layer("norm_out.scale", width, width), layer("norm_out.shift", width, width))
+    last = RowScaleShift(
+      scale: layer("norm_out.scale", width, width), shift: layer("norm_out.shift", width, width))
     w.register(memory, for: names)
   }
 
@@ -77,27 +77,23 @@ final class Flux1Modulation {
   }
 
   private func rows(_ keys: [ModulationKey], _ compute: Compute) throws -> [Rows] {
-    func embedded(_ layers: (RowLinear, RowLinear), _ x: [[Float]]) throws -> [[Float]] {
-      try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
-    }
     func waves(_ numbers: [Float]) -> [[Float]] {
       numbers.map { SinusoidalEmbedding.waves($0, count: Flux1Configuration.timeWidth) }
     }
-    var vectors = try embedded(time, waves(keys.map(\.timestep)))
-    if let guidance { vectors = sums(vectors, try embedded(guidance, waves(keys.map { 1000 * $0.guidance }))) }
-    vectors = silu(sums(vectors, try embedded(text, keys.map(\.pooled))))
+    var vectors = try time.forward(waves(keys.map(\.timestep)), compute)
+    if let guidance { vectors = sums(vectors, try guidance.forward(waves(keys.map { 1000 * $0.guidance }), compute)) }
+    vectors = silu(sums(vectors, try text.forward(keys.map(\.pooled), compute)))
     func changes(_ layer: RowLinear) throws -> [StreamChanges] {
       try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
     }
     let images = try double.map { try changes($0.image) }
     let texts = try double.map { try changes($0.text) }
     let singles = try single.map { try $0.forward(vectors, compute).map { ModulatedChange($0, 0, width: width) } }
-    let scales = try last.scale.forward(vectors, compute)
-    let shifts = try last.shift.forward(vectors, compute)
+    let ends = try last.forward(vectors, compute)
     return keys.indices.map { key in
       Rows(
         double: zip(images, texts).map { ($0[key], $1[key]) }, single: singles.map { $0[key] },
-        last: (scales[key].map { 1 + $0 }, shifts[key]))
+        last: ends[key])
     }
   }
 }

@@ -11,15 +11,15 @@ final class Flux2Modulation {
     /// The change of single blocks.
     let single: ModulatedChange
     /// The change before the last layer.
-    let last: (scale: [Float], shift: [Float])
+    let last: ModulatedChange
   }
 
   private let width: Int
-  private let time: (RowLinear, RowLinear)
+  private let time: RowEmbedding
   private let image: RowLinear
   private let text: RowLinear
   private let single: RowLinear
-  private let last: (scale: RowLinear, shift: RowLinear)
+  private let last: RowScaleShift
   private let memory = ModulationMemory<Float, Rows>(capacity: 256)
 
   /// Creates the layers, whose weights stay in the file.
@@ -31,13 +31,14 @@ final class Flux2Modulation {
       return RowLinear(w[name], inputs: inputs, outputs: outputs, hasBias: false)
     }
     let embedder = "time_guidance_embed.timestep_embedder"
-    time = (
-      layer("\(embedder).linear_1", Flux2Configuration.timeWidth, width), layer("\(embedder).linear_2", width, width)
-    )
+    time = RowEmbedding(
+      first: layer("\(embedder).linear_1", Flux2Configuration.timeWidth, width),
+      second: layer("\(embedder).linear_2", width, width))
     image = layer("double_stream_modulation_img.linear", width, 6 * width)
     text = layer("double_stream_modulation_txt.linear", width, 6 * width)
     single = layer("single_stream_modulation.linear", width, 3 * width)
-    last = (layer("norm_out.scale", width, width), layer("norm_out.shift", width, width))
+    last = RowScaleShift(
+      scale: layer("norm_out.scale", width, width), shift: layer("norm_out.shift", width, width))
     w.register(memory, for: names)
   }
 
@@ -53,16 +54,15 @@ final class Flux2Modulation {
 
   private func rows(_ timesteps: [Float], _ compute: Compute) throws -> [Rows] {
     let waves = timesteps.map { SinusoidalEmbedding.waves($0, count: Flux2Configuration.timeWidth) }
-    let vectors = silu(try time.1.forward(silu(try time.0.forward(waves, compute)), compute))
+    let vectors = silu(try time.forward(waves, compute))
     func changes(_ layer: RowLinear) throws -> [StreamChanges] {
       try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
     }
     let (images, texts) = (try changes(image), try changes(text))
     let singles = try single.forward(vectors, compute).map { ModulatedChange($0, 0, width: width) }
-    let scales = try last.scale.forward(vectors, compute)
-    let shifts = try last.shift.forward(vectors, compute)
+    let ends = try last.forward(vectors, compute)
     return timesteps.indices.map {
-      Rows(double: (images[$0], texts[$0]), single: singles[$0], last: (scales[$0].map { 1 + $0 }, shifts[$0]))
+      Rows(double: (images[$0], texts[$0]), single: singles[$0], last: ends[$0])
     }
   }
 }

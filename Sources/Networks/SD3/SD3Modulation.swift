@@ -12,12 +12,12 @@ final class SD3Modulation {
   }
 
   private let configuration: SD3Configuration
-  private let time: (RowLinear, RowLinear)
-  private let text: (RowLinear, RowLinear)
+  private let time: RowEmbedding
+  private let text: RowEmbedding
   private let image: [RowLinear]
   private let context: [RowLinear]
-  private let contextEnd: (scale: RowLinear, shift: RowLinear)
-  private let last: (scale: RowLinear, shift: RowLinear)
+  private let contextEnd: RowScaleShift
+  private let last: RowScaleShift
   private let memory = ModulationMemory<ModulationKey, Rows>(capacity: 64)
 
   /// Creates the layers, whose weights stay in the file.
@@ -29,11 +29,10 @@ final class SD3Modulation {
       names += ["\(name).weight", "\(name).bias"]
       return RowLinear(w[name], inputs: inputs, outputs: outputs, hasBias: true)
     }
-    func embedder(_ name: String, _ inputs: Int) -> (RowLinear, RowLinear) {
-      (
-        layer("time_text_embed.\(name).linear_1", inputs, width),
-        layer("time_text_embed.\(name).linear_2", width, width)
-      )
+    func embedder(_ name: String, _ inputs: Int) -> RowEmbedding {
+      RowEmbedding(
+        first: layer("time_text_embed.\(name).linear_1", inputs, width),
+        second: layer("time_text_embed.\(name).linear_2", width, width))
     }
     time = embedder("timestep_embedder", SD3Configuration.timeWidth)
     text = embedder("text_embedder", configuration.pooledWidth)
@@ -44,8 +43,9 @@ final class SD3Modulation {
     }
     context = (0..<layers - 1).map { layer("transformer_blocks.\($0).norm1_context.linear", width, 6 * width) }
     let end = "transformer_blocks.\(layers - 1).norm1_context"
-    contextEnd = (layer("\(end).scale", width, width), layer("\(end).shift", width, width))
-    last = (layer("norm_out.scale", width, width), layer("norm_out.shift", width, width))
+    contextEnd = RowScaleShift(scale: layer("\(end).scale", width, width), shift: layer("\(end).shift", width, width))
+    last = RowScaleShift(
+      scale: layer("norm_out.scale", width, width), shift: layer("norm_out.shift", width, width))
     w.register(memory, for: names)
   }
 
@@ -71,23 +71,16 @@ final class SD3Modulation {
   }
 
   private func rows(_ keys: [ModulationKey], _ compute: Compute) throws -> [Rows] {
-    func embedded(_ layers: (RowLinear, RowLinear), _ x: [[Float]]) throws -> [[Float]] {
-      try layers.1.forward(silu(try layers.0.forward(x, compute)), compute)
-    }
     let width = configuration.width
     let waves = keys.map { SinusoidalEmbedding.waves($0.timestep, count: SD3Configuration.timeWidth) }
-    let vectors = silu(sums(try embedded(time, waves), try embedded(text, keys.map(\.pooled))))
+    let vectors = silu(sums(try time.forward(waves, compute), try text.forward(keys.map(\.pooled), compute)))
     func changes(_ layer: RowLinear) throws -> [StreamChanges] {
       try layer.forward(vectors, compute).map { StreamChanges($0, width: width) }
     }
-    func ends(_ layers: (scale: RowLinear, shift: RowLinear)) throws -> [ModulatedChange] {
-      zip(try layers.scale.forward(vectors, compute), try layers.shift.forward(vectors, compute)).map { scale, shift in
-        ModulatedChange(scale: scale.map { 1 + $0 }, shift: shift)
-      }
-    }
-    let texts = try context.map(changes) + [try ends(contextEnd).map { StreamChanges(keysAndValues: $0) }]
+    let texts =
+      try context.map(changes) + [try contextEnd.forward(vectors, compute).map { StreamChanges(keysAndValues: $0) }]
     let images = try image.map(changes)
-    let last = try ends(last)
+    let last = try last.forward(vectors, compute)
     return keys.indices.map { key in
       Rows(blocks: zip(images, texts).map { ($0[key], $1[key]) }, last: last[key])
     }

@@ -21,7 +21,7 @@ final class ZImageModulation {
   }
 
   private let configuration: ZImageConfiguration
-  private let time: (RowLinear, RowLinear)
+  private let time: RowEmbedding
   private let refiner: [RowLinear]
   private let layers: [RowLinear]
   private let last: RowLinear
@@ -36,10 +36,9 @@ final class ZImageModulation {
       return RowLinear(w[name], inputs: inputs, outputs: outputs, hasBias: true)
     }
     let (timeWidth, width) = (configuration.timeWidth, configuration.width)
-    time = (
-      layer("t_embedder.mlp.0", ZImageConfiguration.waves, configuration.timeHiddenWidth),
-      layer("t_embedder.mlp.2", configuration.timeHiddenWidth, timeWidth)
-    )
+    time = RowEmbedding(
+      first: layer("t_embedder.mlp.0", ZImageConfiguration.waves, configuration.timeHiddenWidth),
+      second: layer("t_embedder.mlp.2", configuration.timeHiddenWidth, timeWidth))
     refiner = (0..<configuration.refinerLayers).map {
       layer("noise_refiner.\($0).adaLN_modulation.0", timeWidth, 4 * width)
     }
@@ -62,7 +61,7 @@ final class ZImageModulation {
     let waves = timesteps.map {
       SinusoidalEmbedding.waves((1 - $0 / 1000) * configuration.timeScale, count: ZImageConfiguration.waves)
     }
-    let vectors = try time.1.forward(silu(try time.0.forward(waves, compute)), compute)
+    let vectors = try time.forward(waves, compute)
     func changes(_ layer: RowLinear) throws -> [Change] { try layer.forward(vectors, compute).map(change) }
     let (refiners, others) = (try refiner.map(changes), try layers.map(changes))
     // There is an activation before this one only.
