@@ -90,7 +90,7 @@ public final class CLIPTokenizer: Sendable {
     let unused = vocabulary.addedTokens(beyond: rows)
     if unused.isEmpty { return [] }
     return [
-      "\(vocabulary.path): the files beside it add \(unused.prefix(5).map(\.abridged).joined(separator: ", "))"
+      "\(vocabulary.path): the files next to it add \(unused.prefix(5).map(\.abridged).joined(separator: ", "))"
         + "\(unused.count > 5 ? " ..." : "") to the vocabulary, but the text encoder knows \(rows) tokens: prompts read it as "
         + "other words"
     ]

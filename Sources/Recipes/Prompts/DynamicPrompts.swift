@@ -14,6 +14,12 @@ final class DynamicPrompts: Sendable {
     case cyclical
   }
 
+  /// Says that a text looks dynamic although nothing resolves it. `advice` is what resolves it, and where to write that.
+  static func warning(of text: String, advice: String) -> String {
+    "\(Quoted.short(text)) looks like a dynamic prompt, but is not resolved; write \(advice) to resolve it, or off if it is "
+      + "plain text"
+  }
+
   /// Which of a cell's texts a template is for.
   enum Part: UInt64, Sendable {
     case prompt = 0

@@ -445,8 +445,7 @@ private struct Reading {
   private func warnOfDynamicPrompts() {
     guard let (text, position) = values.mentions.firstDynamic else { return }
     findings.warning(
-      "\(Quoted.short(text)) looks like a dynamic prompt, but is not resolved; write dynamic_prompts: random, "
-        + "combinatorial or cyclical to resolve it, or off if it is plain text", at: position)
+      DynamicPrompts.warning(of: text, advice: "dynamic_prompts: random, combinatorial or cyclical"), at: position)
   }
 
   /// Reads the templates of dynamic prompts, and makes an axis of all prompts if that is requested.

@@ -72,8 +72,8 @@ final class RequestPromptReader {
       if let (text, position) = mentions.firstDynamic, !hasWarned {
         hasWarned = true
         findings.warning(
-          "\(Quoted.short(text)) looks like a dynamic prompt, but stays as it is; write dynamic_prompts: random or "
-            + "cyclical into override_settings to resolve it, or off if it is meant so", at: position)
+          DynamicPrompts.warning(of: text, advice: "dynamic_prompts: random or cyclical into override_settings"),
+          at: position)
       }
       return nil
     }

@@ -51,7 +51,7 @@ public struct Disk: Sendable {
   /// The same disk for a process that shares the folders with others.
   var shared: Disk { Disk(isShared: true, beforeStep: beforeStep) }
 
-  /// Creates a folder and those above it, each durable before the next; does nothing for a folder that exists.
+  /// Creates a folder and the missing folders above it. Each is durable before the next one is created.
   package func makeFolder(_ path: String) throws {
     var status = stat()
     if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return }

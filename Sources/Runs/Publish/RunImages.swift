@@ -84,7 +84,7 @@ public enum DerivedFile {
     }
   }
 
-  /// Creates a folder for these files; does nothing for a folder that exists.
+  /// Creates a folder for these files, unless it exists.
   ///
   /// - Parameters:
   ///   - path: The folder.

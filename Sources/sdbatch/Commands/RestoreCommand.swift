@@ -13,7 +13,7 @@ struct RestoreCommand: ParsableCommand {
     discussion: """
       Writes PNG files with the same names to restored/ next to the images, or in the run folder. They have the text of the old \
       files with "Face restoration" added, and a text "postprocessing" in the webui's form. An image without faces is copied. \
-      An existing file that was made from the same pixels in the same way stays unchanged. The networks are searched in \
+      An existing file that was made from the same pixels in the same way stays unchanged. It searches for the networks in \
       Codeformer/, GFPGAN/ and face/ in the folders of models. Exit codes: 0 all done; 10 an image or a network cannot be \
       used; 74 output could not be written; 75 and 130 stopped by a signal: run it again.
       """)

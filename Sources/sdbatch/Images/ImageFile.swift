@@ -123,7 +123,7 @@ enum ImageFileError: InputFailure, CustomStringConvertible {
     case .noSettings(let path):
       "\(path): the text under \"parameters\" has no line of settings, such as \"Steps: 20, Sampler: Euler, ...\""
     case .notEnough(let path, let remarks):
-      "\(path): to make the image again, its text is not complete: "
+      "\(path): its text does not have everything that is needed to make the image again: "
         + remarks.map(\.description).joined(separator: "; ")
     case .namelessModel(let path): "\(path): its text names no model; name the model's file with --model"
     case .noModel(let path, let wanted, let folders, let found, let option):
