@@ -1,4 +1,4 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.2
 import PackageDescription
 
 // Targets are listed lowest first: a dependency may only name a target above it.
@@ -35,6 +35,10 @@ let package = Package(
     .target(name: "CCrashNotes"),
     .target(name: "CPeaks", cSettings: [.unsafeFlags(["-O3"])]),
 
+    // Text files as strings of the program.
+    .executableTarget(name: "embedtext"),
+    .plugin(name: "EmbedText", capability: .buildTool(), dependencies: ["embedtext"], path: "Sources/EmbedText"),
+
     .target(name: "Hashing", dependencies: ["CCrypto"], swiftSettings: optimised),
     .target(name: "Text", swiftSettings: optimised),
     .target(name: "JSON", dependencies: ["Text"], swiftSettings: optimised),
@@ -45,17 +49,8 @@ let package = Package(
     .target(
       name: "Sheets", dependencies: ["CText", "Imaging", "Infotext", "Settings", "Text"], swiftSettings: optimised),
     .target(
-      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Hashing"],
-      // Inside the program, so that a copy of it makes pages too.
-      resources: [
-        .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"), .embedInCode("Resources/elements.js"),
-        .embedInCode("Resources/run.js"), .embedInCode("Resources/view.js"), .embedInCode("Resources/arrangement.js"),
-        .embedInCode("Resources/sheet.js"), .embedInCode("Resources/controls.js"), .embedInCode("Resources/stage.js"),
-        .embedInCode("Resources/viewer.js"), .embedInCode("Resources/comparison.js"), .embedInCode("Resources/main.js"),
-        .embedInCode("Resources/picks.js"), .embedInCode("Resources/likes.js"), .embedInCode("Resources/shootout.js"),
-        .embedInCode("Resources/live.js"), .embedInCode("Resources/overview.html"),
-        .embedInCode("Resources/overview.js"), .embedInCode("Resources/animation.js"),
-      ]),
+      name: "WebPage", dependencies: ["Sheets", "Settings", "JSON", "Hashing"], exclude: ["Resources"],
+      plugins: ["EmbedText"]),
     .target(
       name: "PageServer",
       dependencies: [
@@ -97,20 +92,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
-      // The pages of "sdbatch help TOPIC".
-      resources: [
-        .embedInCode("Manual.docc/Manual.md"), .embedInCode("Manual.docc/Recipes.md"),
-        .embedInCode("Manual.docc/Prompts.md"), .embedInCode("Manual.docc/Samplers.md"),
-        .embedInCode("Manual.docc/Models.md"), .embedInCode("Manual.docc/LoRA.md"), .embedInCode("Manual.docc/Flow.md"),
-        .embedInCode("Manual.docc/Hires.md"), .embedInCode("Manual.docc/Faces.md"),
-        .embedInCode("Manual.docc/Runs.md"), .embedInCode("Manual.docc/Files.md"),
-        .embedInCode("Manual.docc/Sheets.md"), .embedInCode("Manual.docc/Nights.md"),
-        .embedInCode("Manual.docc/Queue.md"),
-        .embedInCode("Manual.docc/Machines.md"), .embedInCode("Manual.docc/Requests.md"),
-        .embedInCode("Manual.docc/Speed.md"), .embedInCode("Manual.docc/Questions.md"),
-        .embedInCode("Manual.docc/ExitCodes.md"), .embedInCode("Manual.docc/Commands.md"),
-        .embedInCode("Manual.docc/Inspect.md"), .embedInCode("Manual.docc/Changelog.md"),
-      ]),
+      exclude: ["Manual.docc"], plugins: ["EmbedText"]),
     .executableTarget(
       name: "sdbench",
       dependencies: [

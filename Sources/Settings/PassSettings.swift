@@ -226,9 +226,16 @@ extension PassSettings: SettingsPart {
   }
   static func change(_ settings: inout ImageSettings, _ body: (inout PassSettings) -> Void) { body(&settings.base) }
 
-  /// One row for each property.
-  @RowTable static var rows: [SettingRow] {
-    // MARK: Models
+  /// One row for each property, in the order of plan and manual. The optimiser needs twice as long for a single table.
+  static var rows: [SettingRow] {
+    rowsOfModels + rowsOfPrompts + rowsOfImage + rowsOfNoise + rowsOfSamplers + rowsOfSchedule + rowsOfGuidance
+      + rowsOfNetworks
+      + rowsOfFaces + rowsOfFiles + rowsOfMemory
+  }
+
+  // MARK: Models
+
+  @RowTable private static var rowsOfModels: [SettingRow] {
     row(
       "model", aliases: ["sd_model_checkpoint"], \.model, .model,
       "The checkpoint: demo, or a file or folder next to the recipe, in its models/ or in $SDBATCH_MODELS.",
@@ -288,8 +295,11 @@ extension PassSettings: SettingsPart {
       "adapter_places", \.adapterFolders, .folders,
       "The folders that are searched for the prompts' LoRAs and embeddings.",
       effect: .none, ingredients: .always, isShown: { !$0.adapterFolders.isEmpty })
+  }
 
-    // MARK: Prompts
+  // MARK: Prompts
+
+  @RowTable private static var rowsOfPrompts: [SettingRow] {
     row(
       "prompt", \.prompt, .text, "What the image should show, in the webui's prompt syntax.", effect: .always,
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
@@ -314,8 +324,11 @@ extension PassSettings: SettingsPart {
       "Reads the numbers of prompt editing as the webui did before 1.6: those below 1 are fractions of all steps.",
       effect: .when { $0.timelinesMatter }, infotext: [.entry("Old prompt editing timelines", at: 1210)],
       request: .option("use_old_scheduling"), ingredients: .ofPrompts)
+  }
 
-    // MARK: The image and its sampler
+  // MARK: The image and its sampler
+
+  @RowTable private static var rowsOfImage: [SettingRow] {
     row(
       "seed", \.seed, .seed,
       "The seed of the noise; -1 draws one and keeps it in the run folder; nightly 16 adds 16 new seeds every date.",
@@ -442,8 +455,11 @@ extension PassSettings: SettingsPart {
     row(
       "prediction_type", choice: \.predictionType, "What the network predicts, if the model's files do not say.",
       effect: .always, infotext: [.entry("Prediction type", at: 1810)])
+  }
 
-    // MARK: Noise
+  // MARK: Noise
+
+  @RowTable private static var rowsOfNoise: [SettingRow] {
     row(
       "subseed", \.subseed, .seed, "The seed of the noise that subseed_strength mixes in; -1 draws one and keeps it.",
       effect: .when { $0.settings.subseedMatters },
@@ -474,8 +490,11 @@ extension PassSettings: SettingsPart {
       "Added to the seed of all noise except the initial noise (ENSD).",
       effect: .inAnyPass { $0.etaNoiseSeedDeltaMatters },
       infotext: [.entry("ENSD", at: 160)], request: .option("eta_noise_seed_delta"))
+  }
 
-    // MARK: Samplers
+  // MARK: Samplers
+
+  @RowTable private static var rowsOfSamplers: [SettingRow] {
     row(
       "eta_ddim", \.etaDDIM, .number(0...1), "How much noise DDIM adds back.",
       effect: .inAnyPass { $0.sampler.usesEtaDDIM },
@@ -496,8 +515,11 @@ extension PassSettings: SettingsPart {
       "uni_pc_lower_order_final", \.uniPCLowerOrderFinal, .flag, "Whether UniPC lowers its order in the last steps.",
       effect: .inAnyPass { $0.uniPCMatters }, infotext: [.entry("UniPC lower order final", at: 1590)],
       request: .option("uni_pc_lower_order_final"))
+  }
 
-    // MARK: Schedule
+  // MARK: Schedule
+
+  @RowTable private static var rowsOfSchedule: [SettingRow] {
     row(
       "always_discard_next_to_last_sigma", \.alwaysDiscardNextToLastSigma, .flag,
       "Whether every sampler drops the schedule's second-to-last sigma.", effect: .inAnyPass { $0.discardMatters },
@@ -548,8 +570,11 @@ extension PassSettings: SettingsPart {
       "Rounds each sigma to a whole timestep before the network sees it.",
       effect: .inAnyPass { $0.quantizationMatters }, infotext: [.entry("Quantized timesteps", at: 1400)],
       request: .option("enable_quantization"))
+  }
 
-    // MARK: Guidance
+  // MARK: Guidance
+
+  @RowTable private static var rowsOfGuidance: [SettingRow] {
     row(
       "s_min_uncond", \.sMinUncond, .number(0...10_000),
       "Below this sigma every other call omits the negative prompt.",
@@ -633,8 +658,11 @@ extension PassSettings: SettingsPart {
         }
       ],
       stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerInterval != .skippedLayers })
+  }
 
-    // MARK: The networks
+  // MARK: The networks
+
+  @RowTable private static var rowsOfNetworks: [SettingRow] {
     row(
       "tiling", \.tiling, .flag, "Makes opposite edges of the image match, so that copies of it tile seamlessly.",
       effect: .when { $0.settings.tiling }, infotext: [.entry("Tiling", at: 200)], request: .field(nil, worker: false))
@@ -657,8 +685,11 @@ extension PassSettings: SettingsPart {
       },
       infotext: [.entry("Feature forecast", at: 1822)],
       stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
+  }
 
-    // MARK: Faces
+  // MARK: Faces
+
+  @RowTable private static var rowsOfFaces: [SettingRow] {
     row(
       "restore_faces", aliases: ["face_restoration"], \.restoreFaces, .flag,
       "Restores the faces of the finished image, by face_restoration_model.",
@@ -693,8 +724,11 @@ extension PassSettings: SettingsPart {
     row(
       "face_places", \.faceFolders, .folders, "The folders that are searched for the networks that restore faces.",
       effect: .none, ingredients: .always, stage: { _ in .decoding }, isShown: { !$0.faceFolders.isEmpty })
+  }
 
-    // MARK: Files
+  // MARK: Files
+
+  @RowTable private static var rowsOfFiles: [SettingRow] {
     row(
       "format", aliases: ["samples_format"], \.format, .choice(FileFormat.allCases.map(\.rawValue)),
       "The format of the image files. If it changes, a run converts existing images and does not make them again.",
@@ -715,8 +749,11 @@ extension PassSettings: SettingsPart {
       "The pattern of the image files' names: [date]/[model_name]/[seed]-[axes]. A change renames existing files.",
       effect: .none, request: .option("samples_filename_pattern"), stage: { _ in .decoding },
       isShown: { !$0.fileName.isEmpty })
+  }
 
-    // MARK: Memory
+  // MARK: Memory
+
+  @RowTable private static var rowsOfMemory: [SettingRow] {
     row(
       "memory_limit", \.memoryLimit, .bytes,
       "The most memory that making an image may take, such as 2.5GiB; the run reports what it turns off to fit.",

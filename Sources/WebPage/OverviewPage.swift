@@ -19,8 +19,8 @@ public struct OverviewPage {
   /// The bytes of the page.
   public var bytes: [UInt8] {
     let template = PageTemplate(
-      title: title, isServed: true, markup: PackageResources.overview_html,
-      script: [PackageResources.elements_js, PackageResources.overview_js])
+      title: title, isServed: true, markup: EmbeddedText.overview_html,
+      script: [EmbeddedText.elements_js, EmbeddedText.overview_js])
     return template.beforeData + PageTemplate.escaped(Array(data.jsonText.utf8)) + template.afterData
   }
 }

@@ -16,14 +16,15 @@ struct PageTemplate {
   ///   - markup: The HTML of the page.
   ///   - script: The parts of its script, in the order of their dependencies.
   init(
-    title: String, isServed: Bool, markup: [UInt8] = PackageResources.page_html, script: [[UInt8]] = Self.script
+    title: String, isServed: Bool, markup: String = EmbeddedText.page_html, script: [String] = Self.script
   ) {
-    let style = Self.text(PackageResources.page_css)
-    let script = "\"use strict\";\n{\n" + script.map(Self.text).joined(separator: "\n") + "}\n"
+    let style = EmbeddedText.page_css
+    let script = "\"use strict\";\n{\n" + script.joined(separator: "\n") + "}\n"
     let policy =
       "default-src 'none'; img-src 'self'\(isServed ? "" : " file:") data:; \(isServed ? "connect-src 'self'; " : "")style-src \(Self.source(style)); script-src \(Self.source(script)); "
       + "base-uri 'none'; form-action 'none'"
-    let parts = Self.text(markup)
+    let parts =
+      markup
       .replacingOccurrences(of: "{{policy}}", with: policy)
       .replacingOccurrences(of: "{{style}}", with: style)
       .replacingOccurrences(of: "{{script}}", with: script)
@@ -34,16 +35,14 @@ struct PageTemplate {
   }
 
   /// The script of the page of a run.
-  static var script: [[UInt8]] {
+  static var script: [String] {
     [
-      PackageResources.elements_js, PackageResources.run_js, PackageResources.picks_js, PackageResources.view_js,
-      PackageResources.arrangement_js, PackageResources.sheet_js, PackageResources.stage_js, PackageResources.viewer_js,
-      PackageResources.comparison_js, PackageResources.likes_js, PackageResources.shootout_js, PackageResources.live_js,
-      PackageResources.controls_js, PackageResources.animation_js, PackageResources.main_js,
+      EmbeddedText.elements_js, EmbeddedText.run_js, EmbeddedText.picks_js, EmbeddedText.view_js,
+      EmbeddedText.arrangement_js, EmbeddedText.sheet_js, EmbeddedText.stage_js, EmbeddedText.viewer_js,
+      EmbeddedText.comparison_js, EmbeddedText.likes_js, EmbeddedText.shootout_js, EmbeddedText.live_js,
+      EmbeddedText.controls_js, EmbeddedText.animation_js, EmbeddedText.main_js,
     ]
   }
-
-  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   /// The source expression of an element's text in the policy: its digest.
   private static func source(_ text: String) -> String {

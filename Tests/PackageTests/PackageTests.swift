@@ -24,7 +24,7 @@ import Testing
     let manifest = try Manifest.read()
     let executables = Set(manifest.targets.filter { $0.type == "executable" }.map(\.name))
     let modules = manifest.targets.reduce(into: Set<String>()) { $0.formUnion($1.modules.union([$1.name])) }
-    for target in manifest.targets where target.type != "system" {
+    for target in manifest.targets where !["system", "plugin"].contains(target.type) {
       let imports = try Self.imports(under: "\(Manifest.root)/\(target.folder)").intersection(modules)
       // Tests start a program instead of importing it.
       let declared = target.isTest ? target.modules.subtracting(executables) : target.modules

@@ -85,29 +85,46 @@ package enum AtomicFile {
   }
 
   /// The names of everything in a folder, in no order.
-  package static func names(in folder: String) throws(RunError) -> [String] { try names(in: folder) { _ in true } }
+  package static func names(in folder: String) throws(RunError) -> [String] {
+    try names(in: folder) { _, _ in true }
+  }
 
-  /// The names of the folders in a folder, in no order; none if it cannot be read.
-  package static func folders(in folder: String) -> [String] {
-    let found = try? names(in: folder) { $0 == DT_DIR || $0 == DT_UNKNOWN || $0 == DT_LNK }
+  /// The names of the folders in a folder, in no order; none if it cannot be read. Links to folders are among them.
+  package static func folders(in folder: String) -> [String] { folders(in: folder, flags: 0) }
+
+  /// The names of the folders in a folder, in no order, without links to folders; none if it cannot be read.
+  static func ownFolders(in folder: String) -> [String] { folders(in: folder, flags: AT_SYMLINK_NOFOLLOW) }
+
+  /// The names of the folders; `flags` are those of `fstatat`.
+  private static func folders(in folder: String, flags: Int32) -> [String] {
+    // Only what the folder does not tell needs a call for each name.
+    var certain: Set<String> = []
+    let found = try? names(in: folder) { name, kind in
+      if kind == DT_DIR { certain.insert(name) }
+      return kind == DT_DIR || kind == DT_UNKNOWN || (kind == DT_LNK && flags == 0)
+    }
     return (found ?? []).filter { name in
+      if certain.contains(name) { return true }
       var status = stat()
-      return stat("\(folder)/\(name)", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+      return fstatat(AT_FDCWD, "\(folder)/\(name)", &status, flags) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
   }
 
-  private static func names(in folder: String, ofKind isWanted: (Int) -> Bool) throws(RunError) -> [String] {
+  private static func names(
+    in folder: String, _ isWanted: (String, Int) -> Bool
+  ) throws(RunError) -> [String] {
     var opened: OpaquePointer?
     repeat { opened = opendir(folder) } while opened == nil && errno == EINTR
     guard let stream = opened else { throw RunError.notRead(path: folder, code: errno) }
     defer { closedir(stream) }
     var names: [String] = []
     while let entry = readdir(stream) {
-      guard isWanted(Int(entry.pointee.d_type)) else { continue }
-      names.append(
-        withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != "..", isWanted(name, Int(entry.pointee.d_type)) { names.append(name) }
     }
-    return names.filter { $0 != "." && $0 != ".." }
+    return names
   }
 }
 

@@ -91,10 +91,8 @@ public struct RunFolder: Hashable, Sendable {
       let parent = found[next]
       next += 1
       guard parent.utf8.count(where: { $0 == UInt8(ascii: "/") }) < FileNamePattern.depthLimit else { continue }
-      for name in ((try? AtomicFile.names(in: "\(folder)/\(parent)")) ?? []).sorted() where !name.hasPrefix(".") {
-        var status = stat()
-        let path = parent.isEmpty ? name : "\(parent)/\(name)"
-        if lstat("\(folder)/\(path)", &status) == 0, status.st_mode & S_IFMT == S_IFDIR { found.append(path) }
+      for name in AtomicFile.ownFolders(in: "\(folder)/\(parent)").sorted() where !name.hasPrefix(".") {
+        found.append(parent.isEmpty ? name : "\(parent)/\(name)")
       }
     }
     return found

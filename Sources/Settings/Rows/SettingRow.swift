@@ -134,7 +134,8 @@ protocol SettingsPart: Sendable {
 
 extension SettingsPart {
   /// A row for a property; its type says how the value is represented.
-  static func row<Value: SettingRepresentable>(
+  // Not inlined, because of the time that the optimiser would need for the tables.
+  @inline(never) static func row<Value: SettingRepresentable>(
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
     _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
@@ -154,7 +155,7 @@ extension SettingsPart {
   }
 
   /// A row for a choice between the names of the property's type.
-  static func row<Choice: SettingChoice>(
+  @inline(never) static func row<Choice: SettingChoice>(
     _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
     effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none, plot: [String] = [],
     ingredients: SettingRow.IngredientsUse = .never,
@@ -168,8 +169,7 @@ extension SettingsPart {
 
 /// Allows a table of rows to be written one below the other.
 @resultBuilder enum RowTable {
-  static func buildPartialBlock(first: SettingRow) -> [SettingRow] { [first] }
-  static func buildPartialBlock(accumulated: [SettingRow], next: SettingRow) -> [SettingRow] { accumulated + [next] }
+  static func buildBlock(_ rows: SettingRow...) -> [SettingRow] { rows }
 }
 
 extension SettingRow {

@@ -3,18 +3,18 @@ import Foundation
 /// The manual's pages in the terminal: `sdbatch help TOPIC`.
 enum HelpTopic {
   /// The pages by name in lower case, in the order of the manual's first page.
-  static let pages: [(name: String, text: [UInt8])] = [
-    ("manual", PackageResources.Manual_md), ("recipes", PackageResources.Recipes_md),
-    ("prompts", PackageResources.Prompts_md), ("samplers", PackageResources.Samplers_md),
-    ("model-files", PackageResources.Models_md), ("flow", PackageResources.Flow_md), ("lora", PackageResources.LoRA_md),
-    ("hires", PackageResources.Hires_md),
-    ("faces", PackageResources.Faces_md), ("runs", PackageResources.Runs_md), ("files", PackageResources.Files_md),
-    ("sheets", PackageResources.Sheets_md), ("every-night", PackageResources.Nights_md),
-    ("queues", PackageResources.Queue_md),
-    ("machines", PackageResources.Machines_md), ("requests", PackageResources.Requests_md),
-    ("speed", PackageResources.Speed_md), ("questions", PackageResources.Questions_md),
-    ("exit-codes", PackageResources.ExitCodes_md), ("commands", PackageResources.Commands_md),
-    ("image-text", PackageResources.Inspect_md), ("changelog", PackageResources.Changelog_md),
+  static let pages: [(name: String, text: String)] = [
+    ("manual", EmbeddedText.Manual_md), ("recipes", EmbeddedText.Recipes_md),
+    ("prompts", EmbeddedText.Prompts_md), ("samplers", EmbeddedText.Samplers_md),
+    ("model-files", EmbeddedText.Models_md), ("flow", EmbeddedText.Flow_md), ("lora", EmbeddedText.LoRA_md),
+    ("hires", EmbeddedText.Hires_md),
+    ("faces", EmbeddedText.Faces_md), ("runs", EmbeddedText.Runs_md), ("files", EmbeddedText.Files_md),
+    ("sheets", EmbeddedText.Sheets_md), ("every-night", EmbeddedText.Nights_md),
+    ("queues", EmbeddedText.Queue_md),
+    ("machines", EmbeddedText.Machines_md), ("requests", EmbeddedText.Requests_md),
+    ("speed", EmbeddedText.Speed_md), ("questions", EmbeddedText.Questions_md),
+    ("exit-codes", EmbeddedText.ExitCodes_md), ("commands", EmbeddedText.Commands_md),
+    ("image-text", EmbeddedText.Inspect_md), ("changelog", EmbeddedText.Changelog_md),
   ]
 
   /// What `sdbatch help WORD` prints if the word is a topic or "topics"; nil for commands and other words.
@@ -24,14 +24,14 @@ enum HelpTopic {
     if word == "topics" { return list }
     let commands = SDBatch.configuration.subcommands.compactMap { $0.configuration.commandName }
     guard !commands.contains(word), let page = pages.first(where: { $0.name == word }) else { return nil }
-    return TerminalPage(markdown: String(decoding: page.text, as: UTF8.self), columns: Console.columns ?? 100).text
+    return TerminalPage(markdown: page.text, columns: Console.columns ?? 100).text
   }
 
   private static var list: String {
     let width = pages.map(\.name.count).max() ?? 0
     let lines = pages.map { page in
       // The sentence below the title.
-      let lines = String(decoding: page.text, as: UTF8.self).split(separator: "\n")
+      let lines = page.text.split(separator: "\n")
       let sentence = lines.count > 1 ? String(lines[1]) : ""
       return "  \(page.name)\(String(repeating: " ", count: width - page.name.count))  \(sentence)"
     }
