@@ -82,8 +82,9 @@ package final class OrderedWork<Value: Sendable> {
       let end = min(taken + count, self.count)
       wanted = max(wanted, min(end + ahead, self.count))
       condition.broadcast()
+      // The caller's thread makes later values too instead of waiting: the others may have begun all that it asks for.
       while ready < end {
-        if begun < end { makeOne() } else { condition.wait() }
+        if begun < wanted { makeOne() } else { condition.wait() }
       }
       defer { taken = end }
       return (taken..<end).compactMap { values.removeValue(forKey: $0) }

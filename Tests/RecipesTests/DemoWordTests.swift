@@ -16,6 +16,7 @@ import Testing
     "enable_wildcards: false\nprompt: a red __animals__ fish",
     "prompt: a red fish # a cat", "model: demo\ngrid: {Prompt S/R colour: [red, blue]}\nprompt: a red star",
     "output: cats", "negative_prompt: '{red|2$$a|blue}'",
+    "dynamic_prompts: random\nprompt: 'a ${colour={red|blue}}${colour} star on ${ground=!blue}${ground}'",
   ])
   func `known words, and what is no word, are no reason for a warning`(text: String) throws {
     #expect(try warnings(text) == [])

@@ -80,15 +80,19 @@ public final class UNet: DenoisingNetwork {
   /// - Parameters:
   ///   - context: The text encoding, `[1, 1, tokens, context width]` of any element type.
   ///   - vector: `vectorWidth` numbers, for networks that have that input.
+  ///   - keptTokens: The most tokens whose keys and values are kept; those of longer texts are computed where they are read.
   /// - Returns: The prompt as the input of `forward`.
-  public func prepare(_ context: Tensor, vector: [Float] = []) -> UNetContext {
-    let transformers = (down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)).compactMap {
-      $0
-    }
-    let converted = compute.converted(context)
-    return UNetContext(
-      keysValues: transformers.map { $0.prepare(converted, compute) },
-      vector: vectorEmbedding?.forward(precise.tensor(vector), precise))
+  public func prepare(
+    _ context: Tensor, vector: [Float] = [], keptTokens: Int = UNetContext.keptTokens
+  ) -> UNetContext {
+    UNetContext(
+      compute.converted(context), vector: vectorEmbedding?.forward(precise.tensor(vector), precise),
+      keptTokens: keptTokens, for: transformers, compute)
+  }
+
+  /// In the order in which they run.
+  private var transformers: [SpatialTransformer] {
+    (down.flatMap(\.transformers) + [middle.transformer] + up.flatMap(\.transformers)).compactMap { $0 }
   }
 
   /// Predicts the noise (or the velocity) in a batch of latents.
@@ -127,7 +131,7 @@ public final class UNet: DenoisingNetwork {
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
     let compute = compute.with(options.padding)
-    var cursor = ContextCursor(contexts, merging: options.merging(latents))
+    var cursor = ContextCursor(contexts, transformerCount: transformers.count, merging: options.merging(latents))
     var x = first(latents, time, options)
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
@@ -158,7 +162,7 @@ public final class UNet: DenoisingNetwork {
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
     let compute = compute.with(options.padding)
-    var cursor = ContextCursor(contexts, merging: options.merging(latents))
+    var cursor = ContextCursor(contexts, transformerCount: transformers.count, merging: options.merging(latents))
     let x = first(latents, time, options)
     var skips = [x]
     _ = down[0].forward(x, time: time, &cursor, skips: &skips, layers: 1, compute)

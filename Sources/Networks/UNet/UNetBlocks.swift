@@ -54,7 +54,7 @@ final class UNetDownBlock {
     for (index, resnet) in resnets.enumerated().prefix(layers ?? resnets.count) {
       x = resnet.forward(x, time: time, compute)
       if let transformer = transformers[index] {
-        x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+        x = transformer.forward(x, contexts: cursor.take(for: transformer, compute), merging: cursor.merging, compute)
       }
       skips.append(x)
     }
@@ -86,7 +86,7 @@ final class UNetMiddleBlock {
   func forward(_ x: Tensor, time: Tensor, _ cursor: inout ContextCursor, _ compute: Compute) -> Tensor {
     var x = resnet0?.forward(x, time: time, compute) ?? x
     if let transformer {
-      x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+      x = transformer.forward(x, contexts: cursor.take(for: transformer, compute), merging: cursor.merging, compute)
     }
     return resnet1?.forward(x, time: time, compute) ?? x
   }
@@ -130,7 +130,7 @@ final class UNetUpBlock {
       let joined = compute.measured(name, .copy, x) { compute.concatenatedChannels(x, skip) }
       x = resnet.forward(joined, time: time, compute)
       if let transformer = transformers[index] {
-        x = transformer.forward(x, contexts: cursor.take(), merging: cursor.merging, compute)
+        x = transformer.forward(x, contexts: cursor.take(for: transformer, compute), merging: cursor.merging, compute)
       }
     }
     guard layers.upperBound == resnets.count, let upsample, let skip = skips.last else { return x }

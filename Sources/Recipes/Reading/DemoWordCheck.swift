@@ -49,9 +49,10 @@ struct DemoWordCheck {
     if !words.isEmpty, first == nil { first = position }
   }
 
-  /// The words of a prompt, in lower case, without the words of the prompt language and the names of wildcards and LoRAs.
+  /// The words of a prompt, in lower case, without the words of the prompt language and the names of wildcards, variables and
+  /// LoRAs.
   private static func words(of text: String) -> [String] {
-    let plain = text.replacing(/<[^>]*>|__[^_\s][^\s]*?__/, with: " ")
+    let plain = text.replacing(/<[^>]*>|__[^_\s][^\s]*?__|\$\{\s*\w+/, with: " ")
     return plain.split { !$0.isLetter }.map(String.init).filter { !["AND", "BREAK"].contains($0) }
       .map { $0.lowercased() }
   }

@@ -32,7 +32,9 @@ struct ThumbnailFiles {
     let start = ContinuousClock.now
     var made: Set<String> = []
     var missing: [String] = []
-    for path in large.compactMap(\.path) {
+    var seen: Set<String> = []
+    // Equal cells of a grid have one image.
+    for path in large.compactMap(\.path) where seen.insert(path).inserted {
       if isFresh(path) {
         made.insert(name(of: path))
       } else {
