@@ -142,7 +142,7 @@ import TestSupport
   @Test func `the map of the source has every target, and no file or folder that does not exist`() throws {
     let map = try MarkdownPage("Sources/README.md")
     let package = try MarkdownPage("Package.swift").text
-    let targets = package.matches(of: /\.(?:target|executableTarget|systemLibrary)\(\s*name: "(\w+)"/)
+    let targets = package.matches(of: /\.(?:target|executableTarget|systemLibrary|plugin)\(\s*name: "(\w+)"/)
       .map { String($0.1) }
     #expect(targets.count > 20)
     let documented = map.table("target").flatMap { MarkdownPage.codes(in: $0[0]) }

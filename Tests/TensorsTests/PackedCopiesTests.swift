@@ -102,19 +102,20 @@ import TestSupport
   }
 
   @Test func `copies that were not used for longest make room`() throws {
-    write("one")
-    write("two")
-    write("three")
+    // The size of a new file is estimated to a few pages, which must be little beside the whole on every processor.
+    write("one", outputs: 2000)
+    write("two", outputs: 2000)
+    write("three", outputs: 2000)
     for (index, name) in ["two", "three", "one"].enumerated() {
       let date = Date(timeIntervalSince1970: 1_000_000 + Double(index))
       try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: "\(path)/\(name).packed")
     }
     let size = try #require(try FileManager.default.attributesOfItem(atPath: path + "/one.packed")[.size] as? Int)
-    write("four", limit: 3 * size + size / 2)
+    write("four", outputs: 2000, limit: 3 * size + size / 2)
     #expect(files == ["four.packed", "one.packed", "three.packed"])
-    write("five", limit: size / 2)
+    write("five", outputs: 2000, limit: size / 2)
     #expect(files == ["four.packed", "one.packed", "three.packed"])
-    write("six", limit: 0)
+    write("six", outputs: 2000, limit: 0)
     #expect(files.count == 3)
   }
 
