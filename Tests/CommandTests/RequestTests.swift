@@ -106,7 +106,7 @@ import Testing
     let body = Self.envelope(#", "seed": 1, "sampler_name": "Euler a""#)
       .replacingOccurrences(of: #""steps": 2"#, with: #""steps": 10000"#)
     let late = body.replacingOccurrences(
-      of: #"{"input""#, with: #"{"id": "late", "policy": {"executionTimeout": 1000}, "input""#)
+      of: #"{"input""#, with: #"{"id": "late", "policy": {"executionTimeout": 4000}, "input""#)
     // The quick request comes first, so loading the model does not use up the other's time.
     try space.write(Self.envelope(#", "seed": 2"#, #""id": "quick", "#) + "\n" + late, to: "request.jsonl")
     let child = try await space.run("request.jsonl", exits: 3)
@@ -114,7 +114,7 @@ import Testing
     #expect(
       document["status"] == "TIMED_OUT"
         && document.names == ["delayTime", "error", "executionTime", "id", "input", "status"])
-    #expect(document["error"]?.text?.contains("policy.executionTimeout of 1000 ms") == true)
+    #expect(document["error"]?.text?.contains("policy.executionTimeout of 4000 ms") == true)
     #expect(try Self.response(space, "quick")["status"] == "COMPLETED")
     #expect(try FileManager.default.contentsOfDirectory(atPath: space.path + "/Output/request/checkpoints").count == 1)
     #expect(child.errors.contains("timed out"))
