@@ -228,9 +228,8 @@ extension PassSettings: SettingsPart {
 
   /// One row for each property, in the order of plan and manual. The optimiser needs twice as long for a single table.
   static var rows: [SettingRow] {
-    rowsOfModels + rowsOfPrompts + rowsOfImage + rowsOfNoise + rowsOfSamplers + rowsOfSchedule + rowsOfGuidance
-      + rowsOfNetworks
-      + rowsOfFaces + rowsOfFiles + rowsOfMemory
+    rowsOfModels + rowsOfPrompts + rowsOfImage + rowsOfNoise + rowsOfSamplers + rowsOfSchedule
+      + rowsOfGuidance + rowsOfNetworks + rowsOfFaces + rowsOfFiles + rowsOfMemory
   }
 
   // MARK: Models

@@ -131,7 +131,7 @@ public final class UNet: DenoisingNetwork {
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
     let compute = compute.with(options.padding)
-    var cursor = ContextCursor(contexts, transformerCount: transformers.count, merging: options.merging(latents))
+    var cursor = ContextCursor(contexts, merging: options.merging(latents))
     var x = first(latents, time, options)
     var skips = [x]
     for block in down { x = block.forward(x, time: time, &cursor, skips: &skips, compute) }
@@ -162,12 +162,12 @@ public final class UNet: DenoisingNetwork {
   ) -> Tensor {
     let time = time(timestep, contexts, guidance)
     let compute = compute.with(options.padding)
-    var cursor = ContextCursor(contexts, transformerCount: transformers.count, merging: options.merging(latents))
+    var cursor = ContextCursor(contexts, merging: options.merging(latents))
     let x = first(latents, time, options)
     var skips = [x]
     _ = down[0].forward(x, time: time, &cursor, skips: &skips, layers: 1, compute)
     let last = up[up.count - 1]
-    cursor.skipToLast(last.transformers[last.firstShallowLayer...].count { $0 != nil })
+    cursor.skipToLast(last.transformers[last.firstShallowLayer...].count { $0 != nil }, of: transformers.count)
     return shallow(compute.stacked(features.map(\.deep)), time, &cursor, &skips, compute)
   }
 

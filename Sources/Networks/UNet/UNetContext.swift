@@ -49,21 +49,15 @@ struct ContextCursor {
   private let contexts: [UNetContext]
   /// The token merging of the transformers.
   let merging: TokenMerging?
-  private let transformerCount: Int
   private var next = 0
 
-  /// - Parameters:
-  ///   - contexts: One for each image of the batch.
-  ///   - transformerCount: How many transformers the network has.
-  ///   - merging: The token merging of the transformers.
-  init(_ contexts: [UNetContext], transformerCount: Int, merging: TokenMerging?) {
+  init(_ contexts: [UNetContext], merging: TokenMerging?) {
     self.contexts = contexts
-    self.transformerCount = transformerCount
     self.merging = merging
   }
 
-  /// Skips all but the last `count` transformers.
-  mutating func skipToLast(_ count: Int) { next = transformerCount - count }
+  /// Skips all but the last `count` of so many transformers.
+  mutating func skipToLast(_ count: Int, of all: Int) { next = all - count }
 
   /// The keys and values of the next transformer, which is `transformer`.
   mutating func take(for transformer: SpatialTransformer, _ compute: Compute) -> [[TransformerContext]] {
