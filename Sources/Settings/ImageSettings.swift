@@ -3,16 +3,32 @@
 /// The settings of the first pass can be read and changed directly: `settings.cfgScale`.
 @dynamicMemberLookup
 public struct ImageSettings: Hashable, Sendable {
+  @usableFromInline struct Passes: Hashable, Sendable {
+    @usableFromInline var base: PassSettings
+    @usableFromInline var hires: HiresSettings?
+  }
+
+  @usableFromInline var passes: CopyOnWrite<Passes>
+
   /// The settings of both passes, unless the second pass overrides one.
-  public var base: PassSettings
+  @inlinable public var base: PassSettings {
+    _read { yield passes.value.base }
+    _modify { yield &passes.value.base }
+  }
+
   /// The second pass (hires fix); nil for an image that is made in one pass.
-  public var hires: HiresSettings?
+  @inlinable public var hires: HiresSettings? {
+    _read { yield passes.value.hires }
+    _modify { yield &passes.value.hires }
+  }
 
   /// The defaults of a recipe; the seed must still be set.
-  public init() { base = PassSettings() }
+  public init() { self = Self.standard }
 
   /// Creates an image that is made in one pass.
-  public init(_ pass: PassSettings) { base = pass }
+  public init(_ pass: PassSettings) { passes = CopyOnWrite(Passes(base: pass)) }
+
+  private static let standard = ImageSettings(PassSettings())
 
   /// A setting of the first pass.
   @inlinable public subscript<Value>(dynamicMember path: WritableKeyPath<PassSettings, Value>) -> Value {

@@ -214,13 +214,14 @@ extension PassSettings: SettingsPart {
   static func reader<Value: SettingRepresentable>(
     of path: WritableKeyPath<PassSettings, Value> & Sendable
   ) -> @Sendable (ImageSettings) -> SettingValue {
-    guard let offset = MemoryLayout<PassSettings>.offset(of: path) else {
+    let base: WritableKeyPath<ImageSettings.Passes, PassSettings> = \.base
+    guard let offset = MemoryLayout<ImageSettings.Passes>.offset(of: base.appending(path: path)) else {
       return { $0.base[keyPath: path].settingValue }
     }
     // A run of many jobs reads every row of each job. Reading a property by its offset avoids a slow walk along the key path.
     return { settings in
-      withUnsafePointer(to: settings.base) { base in
-        UnsafeRawPointer(base).load(fromByteOffset: offset, as: Value.self).settingValue
+      settings.passes.withPointer {
+        UnsafeRawPointer($0).load(fromByteOffset: offset, as: Value.self).settingValue
       }
     }
   }

@@ -53,7 +53,7 @@ public struct EmbeddingIdentity: Codable, Hashable, Sendable {
   }
 }
 
-extension JobIngredients {
+extension JobIngredients.Items {
   /// All models that the job uses, for the run's list of models.
   public var models: [ModelIdentity] {
     [model, vae, textEncoder, hiresModel, refiner, upscaler].compactMap { $0 } + (textEncoders ?? [])

@@ -1,46 +1,7 @@
 /// What determines a job's pixels besides its settings, as found when the run starts.
-public struct JobIngredients: Codable, Hashable, Sendable {
-  /// The checkpoint that is used.
-  public var model: ModelIdentity
-  /// The VAE that replaces the checkpoint's own.
-  public var vae: ModelIdentity?
-  /// The checkpoint whose text encoders are used instead of the model's own.
-  public var textEncoder: ModelIdentity?
-  /// The text encoder files that complete the checkpoint, in the order of the family; nil if the checkpoint contains them.
-  public var textEncoders: [ModelIdentity]?
-  /// The VAEs next to the refiner and to the checkpoint of the second pass, which replace their own; nil if there are none.
-  public var otherVAEs: [ModelIdentity]?
-  /// The checkpoint that finishes a pass.
-  public var refiner: ModelIdentity?
-  /// The checkpoint of the second pass, if one is named.
-  public var hiresModel: ModelIdentity?
-  /// The LoRAs of the prompt's tags, in their order; nil for a prompt without tags.
-  public var loras: [LoRAIdentity]?
-  /// The LoRAs of the second pass's own prompt; nil if it has no own prompt, or one without tags.
-  public var hiresLoRAs: [LoRAIdentity]?
-  /// The network that enlarges the image between its passes; nil if there is none.
-  public var upscaler: ModelIdentity?
-  /// The networks that restore faces: the one that restores, the one that finds faces, and the one that finds their parts; nil
-  /// if no faces are restored.
-  public var faces: [ModelIdentity]?
-  /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
-  public var embeddings: [EmbeddingIdentity]
-  /// The version of the text repair, if the repair changes the tokens of the prompts. 0 if an earlier version repaired text
-  /// that is now read as it is. nil if all versions give the same tokens, so that images keep their ids.
-  public var textRepair: Int?
-  /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
-  public var vocabularySHA256: String
-  /// The precision in use: `fp32`, `bf16` or `int8`.
-  public var precision: String
-  /// The instruction set of the kernels in use, such as `avx512`.
-  public var isa: String
-  /// The version of the numerics. It is raised when the same input may give different pixels.
-  public var numerics: Int
-  /// `small` if weights are packed to save memory, which changes the last digits; nil if they are packed for speed.
-  public var weightPacking: String?
-  /// `cropped` if a network halves feature maps of odd sizes, and crops them again after upsampling; nil at all other sizes.
-  /// Images of such sizes once had other pixels, and their ids do not contain this.
-  public var upsampling: String?
+@dynamicMemberLookup
+public struct JobIngredients: Hashable, Sendable {
+  @usableFromInline var items: CopyOnWrite<Items>
 
   /// Creates the ingredients of a job.
   public init(
@@ -52,29 +13,79 @@ public struct JobIngredients: Codable, Hashable, Sendable {
     vocabularySHA256: String, precision: String, isa: String, numerics: Int, weightPacking: String? = nil,
     upsampling: String? = nil
   ) {
-    self.model = model
-    self.vae = vae
-    self.textEncoder = textEncoder
-    self.textEncoders = textEncoders
-    self.otherVAEs = otherVAEs
-    self.refiner = refiner
-    self.hiresModel = hiresModel
-    self.loras = loras
-    self.hiresLoRAs = hiresLoRAs
-    self.upscaler = upscaler
-    self.faces = faces
-    self.embeddings = embeddings
-    self.textRepair = textRepair
-    self.vocabularySHA256 = vocabularySHA256
-    self.precision = precision
-    self.isa = isa
-    self.numerics = numerics
-    self.weightPacking = weightPacking
-    self.upsampling = upsampling
+    items = CopyOnWrite(
+      Items(
+        model: model, vae: vae, textEncoder: textEncoder, textEncoders: textEncoders, otherVAEs: otherVAEs,
+        refiner: refiner, hiresModel: hiresModel, loras: loras, hiresLoRAs: hiresLoRAs, upscaler: upscaler,
+        faces: faces,
+        embeddings: embeddings, textRepair: textRepair, vocabularySHA256: vocabularySHA256, precision: precision,
+        isa: isa, numerics: numerics, weightPacking: weightPacking, upsampling: upsampling))
+  }
+
+  /// An ingredient.
+  @inlinable public subscript<Value>(dynamicMember path: WritableKeyPath<Items, Value>) -> Value {
+    get { items.value[keyPath: path] }
+    set { items.value[keyPath: path] = newValue }
+  }
+
+  /// A value derived from the ingredients.
+  @inlinable public subscript<Value>(dynamicMember path: KeyPath<Items, Value>) -> Value { items.value[keyPath: path] }
+
+  /// The ingredients by name.
+  public struct Items: Hashable, Sendable {
+    /// The checkpoint that is used.
+    public var model: ModelIdentity
+    /// The VAE that replaces the checkpoint's own.
+    public var vae: ModelIdentity?
+    /// The checkpoint whose text encoders are used instead of the model's own.
+    public var textEncoder: ModelIdentity?
+    /// The text encoder files that complete the checkpoint, in the order of the family; nil if the checkpoint contains them.
+    public var textEncoders: [ModelIdentity]?
+    /// The VAEs next to the refiner and to the checkpoint of the second pass, which replace their own; nil if there are none.
+    public var otherVAEs: [ModelIdentity]?
+    /// The checkpoint that finishes a pass.
+    public var refiner: ModelIdentity?
+    /// The checkpoint of the second pass, if one is named.
+    public var hiresModel: ModelIdentity?
+    /// The LoRAs of the prompt's tags, in their order; nil for a prompt without tags.
+    public var loras: [LoRAIdentity]?
+    /// The LoRAs of the second pass's own prompt; nil if it has no own prompt, or one without tags.
+    public var hiresLoRAs: [LoRAIdentity]?
+    /// The network that enlarges the image between its passes; nil if there is none.
+    public var upscaler: ModelIdentity?
+    /// The networks that restore faces: the one that restores, the one that finds faces, and the one that finds their parts; nil
+    /// if no faces are restored.
+    public var faces: [ModelIdentity]?
+    /// The embeddings that the prompts name, in order: the prompt's, then the negative prompt's.
+    public var embeddings: [EmbeddingIdentity]
+    /// The version of the text repair, if the repair changes the tokens of the prompts. 0 if an earlier version repaired text
+    /// that is now read as it is. nil if all versions give the same tokens, so that images keep their ids.
+    public var textRepair: Int?
+    /// SHA-256 of the CLIP vocabulary, in lower-case hexadecimal.
+    public var vocabularySHA256: String
+    /// The precision in use: `fp32`, `bf16` or `int8`.
+    public var precision: String
+    /// The instruction set of the kernels in use, such as `avx512`.
+    public var isa: String
+    /// The version of the numerics. It is raised when the same input may give different pixels.
+    public var numerics: Int
+    /// `small` if weights are packed to save memory, which changes the last digits; nil if they are packed for speed.
+    public var weightPacking: String?
+    /// `cropped` if a network halves feature maps of odd sizes, and crops them again after upsampling; nil at all other sizes.
+    /// Images of such sizes once had other pixels, and their ids do not contain this.
+    public var upsampling: String?
   }
 }
 
-extension JobIngredients {
+extension JobIngredients: Codable {
+  /// Decodes ingredients from one object.
+  public init(from decoder: any Decoder) throws { items = CopyOnWrite(try Items(from: decoder)) }
+
+  /// Encodes ingredients as one object.
+  public func encode(to encoder: any Encoder) throws { try items.value.encode(to: encoder) }
+}
+
+extension JobIngredients.Items: Codable {
   /// Decodes ingredients; older plans have no refiner and no adapters.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
