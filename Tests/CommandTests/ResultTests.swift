@@ -49,7 +49,7 @@ import TestSupport
     let space = try Workspace()
     try await space.run("recipe.yaml")
     let manifest = try space.manifest()
-    #expect(manifest.names == ["schema", "run", "recipe", "models", "engine", "jobs"])
+    #expect(manifest.names == ["schema", "run", "recipe", "models", "engine", "jobs", "checksum"])
     let run = try #require(manifest["run"])
     #expect(run.names == ["started", "finished", "host", "status", "counts"])
     #expect(run["status"] == "done")

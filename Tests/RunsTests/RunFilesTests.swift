@@ -48,6 +48,47 @@ import Text
     }
   }
 
+  @Test func `entries of the manifest are copied only while they and their sources are unchanged`() throws {
+    let space = try Workspace()
+    let jobs = fakeJobs([1, 2, 3])
+    try space.run(jobs)
+    let entries = try space.manifestJobs()
+    func change(_ text: String, to other: String) throws {
+      let manifest = try String(contentsOfFile: space.folder.manifest, encoding: .utf8)
+      #expect(manifest.contains(text))
+      try manifest.replacingOccurrences(of: text, with: other)
+        .write(toFile: space.folder.manifest, atomically: true, encoding: .utf8)
+    }
+    func checksum() throws -> String {
+      var checksum = try ManifestChecksum(
+        of: [.done, .done, .done], space.generator.description, in: space.folder)
+      let manifest = try String(contentsOfFile: space.folder.manifest, encoding: .utf8)
+      let start = try #require(manifest.range(of: "\n\"jobs\":[")).upperBound
+      let end = try #require(manifest.range(of: "\n],\n\"checksum\"")).lowerBound
+      checksum.add(Array(manifest[start..<end].utf8))
+      return checksum.text
+    }
+    // A damaged entry is written again.
+    let before = try checksum()
+    try change("\"index\":1,", to: "\"index\":7,")
+    try space.run(jobs)
+    #expect(try space.manifestJobs() as NSArray == entries as NSArray)
+    #expect(try space.manifest()["checksum"] as? String == before)
+    // With the right checksum, it is copied.
+    try change("\"index\":1,", to: "\"index\":7,")
+    try change(before, to: checksum())
+    try space.run(jobs)
+    #expect(try space.manifestJobs().map { $0["index"] as? Int } == [0, 7, 2])
+    // Other sources: a job more, and an image made again.
+    try space.run(fakeJobs([1, 2, 3, 4]))
+    #expect(try space.manifestJobs().map { $0["index"] as? Int } == [0, 1, 2, 3])
+    let image = try #require(entries[1]["file"] as? String)
+    unlink(space.folder.file(image))
+    try space.run(jobs)
+    #expect(try space.manifestJobs().map { $0["file"] as? String } == entries.map { $0["file"] as? String })
+    #expect(try space.manifest()["checksum"] as? String != before)
+  }
+
   @Test func `the status of a run comes from its files`() throws {
     let space = try Workspace()
     let error = #expect(throws: RunError.self) { try RunStatus(space.folder) }

@@ -42,7 +42,7 @@ import TestSupport
     } observe: { _ in
     }
     let manifest = try space.manifest()
-    #expect(Set(manifest.keys) == ["schema", "run", "recipe", "models", "engine", "jobs"])
+    #expect(Set(manifest.keys) == ["schema", "run", "recipe", "models", "engine", "jobs", "checksum"])
     #expect(manifest["schema"] as? Int == 1)
     let run = try #require(manifest["run"] as? [String: Any])
     #expect(Set(run.keys) == ["started", "finished", "host", "status", "counts"])

@@ -102,23 +102,25 @@ package final class FileReader {
 
   /// All bytes of a file.
   package static func bytes(of path: String) throws(RunError) -> [UInt8] {
-    let reader = try FileReader(path: path)
     var bytes: [UInt8] = []
-    while true {
-      let piece = try reader.read()
-      if piece.isEmpty { return bytes }
-      bytes += piece
-    }
+    try forEachPiece(of: path) { bytes += $0 }
+    return bytes
   }
 
   /// SHA-256 of a file, in lower-case hexadecimal.
   package static func sha256(of path: String) throws(RunError) -> String {
-    let reader = try FileReader(path: path)
     var hash = SHA256()
+    try forEachPiece(of: path) { hash.update($0) }
+    return Hexadecimal.text(hash.finalize())
+  }
+
+  /// Calls `body` with the file's bytes, piece by piece.
+  static func forEachPiece(of path: String, _ body: ([UInt8]) -> Void) throws(RunError) {
+    let reader = try FileReader(path: path)
     while true {
       let piece = try reader.read()
-      if piece.isEmpty { return Hexadecimal.text(hash.finalize()) }
-      hash.update(piece)
+      if piece.isEmpty { return }
+      body(piece)
     }
   }
 

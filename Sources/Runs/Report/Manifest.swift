@@ -65,12 +65,28 @@ struct Manifest {
   ///   - folder: The run folder; the caller holds its lock.
   ///   - journal: Its journal.
   ///   - disk: The disk.
+  ///   - sources: The checksum of what the entries are made from; the entries of the existing file stay if their checksum is
+  ///     right. nil to make them in any case.
   /// - Throws: `RunError`.
   func write(
-    _ jobs: some Sequence<(IdentifiedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk
+    _ jobs: some Sequence<(IdentifiedJob, JobState)>, to folder: RunFolder, journal: Journal, on disk: Disk,
+    sources: ManifestChecksum? = nil
   ) throws {
-    try write(to: folder, on: disk) { append in
-      for (planned, state) in jobs { try append(planned, state, journal) }
+    let checked = sources.flatMap { CheckedEntries(folder.manifest, sources: $0) }
+    var checksum = sources
+    try write(to: folder, on: disk) { writer, write in
+      func add(_ bytes: [UInt8]) throws {
+        checksum?.add(bytes)
+        try write(bytes)
+      }
+      if let checked {
+        try checked.forEachPiece(add)
+      } else {
+        try append(to: &writer, add) { append in
+          for (planned, state) in jobs { try append(planned, state, journal) }
+        }
+      }
+      return checksum?.text
     }
   }
 
@@ -79,26 +95,51 @@ struct Manifest {
     to folder: RunFolder, on disk: Disk,
     jobs body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
   ) throws {
-    var entries = ManifestEntries(engine: details.engine)
+    try write(to: folder, on: disk) { writer, write in
+      try append(to: &writer, write, body)
+      return nil
+    }
+  }
+
+  /// Writes the file with the entries that `body` writes; it returns their checksum, if they have one.
+  private func write(
+    to folder: RunFolder, on disk: Disk,
+    entries body: (inout JSONWriter, @escaping ([UInt8]) throws -> Void) throws -> String?
+  ) throws {
     try AtomicFile.write(to: folder.manifest, on: disk) { file in
       var writer = JSONWriter()
       try writer.object { writer in
         writeHead(to: &writer)
         writer.lineBreak()
         writer.key("jobs")
+        var checksum: String?
         try writer.array { writer in
-          try body { planned, state, journal in
-            writer.lineBreak()
-            try entries.append(planned, state, journal, to: &writer)
-            if writer.bytes.count > 1 << 20 { try writer.flush(file.write) }
-          }
+          try writer.flush(file.write)
+          checksum = try body(&writer, file.write)
           writer.endLine()
+        }
+        if let checksum {
+          writer.lineBreak()
+          writer.member("checksum", checksum)
         }
         writer.endLine()
       }
       writer.endLine()
       try writer.flush(file.write)
     }
+  }
+
+  private func append(
+    to writer: inout JSONWriter, _ write: @escaping ([UInt8]) throws -> Void,
+    _ body: ((IdentifiedJob, JobState, any JournalLines) throws -> Void) throws -> Void
+  ) throws {
+    var entries = ManifestEntries(engine: details.engine)
+    try body { planned, state, journal in
+      writer.lineBreak()
+      try entries.append(planned, state, journal, to: &writer)
+      if writer.bytes.count > 1 << 20 { try writer.flush(write) }
+    }
+    try writer.flush(write)
   }
 
   func writeHead(to writer: inout JSONWriter) {

@@ -122,6 +122,9 @@ struct RunState {
 
   func state(_ index: Int) -> JobState { states[Int(jobs.firsts[index])] }
 
+  /// The state of each job.
+  var all: some Sequence<JobState> { jobs.ids.indices.lazy.map(state) }
+
   /// Whether the image of this job belongs to this run.
   func isOfThisRun(_ index: Int) -> Bool { owned[Int(jobs.firsts[index])] }
 

@@ -129,7 +129,8 @@ public struct Runner<Generator: ImageGenerator> {
         counts: state.counts, ingredients: plan.jobs.ingredients)
       do {
         try folderAccess.check()
-        try manifest.write(state.identifiedWithStates, to: folder, journal: journal, on: disk)
+        let sources = try? ManifestChecksum(of: state.all, details.engine, in: folder)
+        try manifest.write(state.identifiedWithStates, to: folder, journal: journal, on: disk, sources: sources)
       } catch {
         throw failure ?? error
       }
