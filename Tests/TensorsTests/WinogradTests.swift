@@ -110,6 +110,22 @@ import TestSupport
     }
   }
 
+  @Test(arguments: Kernels.available, shapes)
+  func `a convolution of doubled pixels has the bits of one of the doubled image`(kernels: Kernels, shape: Shape) {
+    for (algorithm, elementType) in Self.cases + [(.direct, .fp32), (.direct, .bf16)] {
+      for padding in [ConvolutionPadding.zeros, .circular, .reflected] {
+        if padding == .reflected, min(shape.height, shape.width) == 1 { continue }
+        let compute = Compute(kernels: kernels, threadCount: 2, elementType: elementType).with(padding)
+        let layer = Layer(shape, algorithm, compute: compute)
+        let doubled = compute.resizedNearest(
+          layer.x, height: 2 * shape.height, width: 2 * shape.width, border: 1)
+        let expected = compute.convolution3x3(doubled, layer.matrix)
+        let found = compute.convolution3x3(layer.x, isDoubled: true, layer.matrix)
+        #expect(found.values == expected.values, "\(kernels.name) \(algorithm) \(elementType) \(padding) \(shape)")
+      }
+    }
+  }
+
   /// Guards would show a write outside, and pixels outside the image are NaN, which would show if they were read.
   @Test(arguments: Kernels.available, [2, 4])
   func `the transforms stay within the image`(kernels: Kernels, tile: Int) {
@@ -146,6 +162,50 @@ import TestSupport
       #expect(windows.guardsAreWhole && windows16.guardsAreWhole)
       #expect(relativeDifference(windows.values, expected.values) < 1e-6)
       #expect(relativeDifference(windows16.values.map(widened), expected.values) < 0x1.1p-8)
+    }
+  }
+
+  @Test(arguments: Kernels.available, [2, 4])
+  func `doubled windows are the windows of the doubled image`(kernels: Kernels, tile: Int) {
+    var random = SplitMix64(seed: tile)
+    let table = kernels.table.pointee
+    let (side, tiles, channels) = (tile + 2, 3, 19)
+    for (rows, columns) in [(side, tiles * tile + 2), (side - 1, tiles * tile + 1), (1, 2 * tile + 1)] {
+      let (width, smallWidth) = (tiles * tile + 2, (tiles * tile + 2) / 2 + 1)
+      let small = random.floats((side / 2 + 1) * smallWidth * channels).map { widened(narrowed($0)) }
+      var large = [Float](repeating: 0, count: side * width * channels)
+      for row in 0..<side {
+        for index in 0..<width * channels {
+          let (column, channel) = (index / channels, index % channels)
+          large[row * width * channels + index] =
+            small[((row + 1) / 2 * smallWidth + (column + 1) / 2) * channels + channel]
+        }
+      }
+      func windows(_ pixels: [Float], width: Int, doubled: Int32) -> (fp32: [Float], bf16: [UInt16]) {
+        let windows = GuardedFloats(count: side * side * tiles * channels)
+        let windows16 = Guarded<UInt16>(count: side * side * tiles * channels)
+        let (x, x16) = (GuardedFloats(pixels), Guarded<UInt16>(pixels.map(narrowed)))
+        var call = ck_winograd_input()
+        call.tile = Int32(tile)
+        call.tiles = tiles
+        call.channels = channels
+        call.doubled = doubled
+        call.row_stride = width * channels
+        call.rows = rows
+        call.columns = columns
+        call.position_stride = tiles * channels
+        call.x = UnsafeRawPointer(x.start)
+        call.v = UnsafeMutableRawPointer(windows.start)
+        table.winograd_input(&call)
+        call.x = UnsafeRawPointer(x16.start)
+        call.v = UnsafeMutableRawPointer(windows16.start)
+        table.winograd_input_bf16(&call)
+        #expect(windows.guardsAreWhole && windows16.guardsAreWhole)
+        return (windows.values, windows16.values)
+      }
+      let (found, expected) = (windows(small, width: smallWidth, doubled: 1), windows(large, width: width, doubled: 0))
+      #expect(found.fp32 == expected.fp32)
+      #expect(found.bf16 == expected.bf16)
     }
   }
 

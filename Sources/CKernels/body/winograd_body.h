@@ -1,16 +1,18 @@
 // The transforms before and after the products of Winograd's convolution, written once against vec/ for the type that
 // element_*.h has chosen. They apply the one-dimensional transforms of winograd_math.h to the columns, then to the rows.
 
-// One tile's window for one vector of channels. Pixels past `rows` and `columns` count as zeros.
+// One tile's window for one vector of channels. Pixels past `rows` and `columns` count as zeros. A doubled window begins with the
+// last row and column of a square.
 CK_INLINE void CK_FN(transform_window)(const CK_NUMBER *x, size_t row_stride, size_t channels, size_t rows, size_t columns,
-                                       size_t lanes, CK_NUMBER *v, size_t position_stride, const int side, const int whole) {
+                                       size_t lanes, CK_NUMBER *v, size_t position_stride, const int side, const int doubled,
+                                       const int whole) {
   vf half[CK_WINOGRAD_SIDE * CK_WINOGRAD_SIDE], e[CK_WINOGRAD_SIDE];
 #pragma clang loop unroll(full)
   for (int column = 0; column < side; column++) {
     vf d[CK_WINOGRAD_SIDE];
 #pragma clang loop unroll(full)
     for (int row = 0; row < side; row++) {
-      const CK_NUMBER *pixel = x + row * row_stride + column * channels;
+      const CK_NUMBER *pixel = x + ((row + doubled) >> doubled) * row_stride + ((column + doubled) >> doubled) * channels;
       if (whole) d[row] = CK_LOAD(pixel);
       else d[row] = (size_t)row < rows && (size_t)column < columns ? CK_LOAD_N(pixel, lanes) : v_zero();
     }
@@ -30,28 +32,33 @@ CK_INLINE void CK_FN(transform_window)(const CK_NUMBER *x, size_t row_stride, si
   }
 }
 
-CK_INLINE void CK_FN(transform_windows)(const ck_winograd_input *p, const int side) {
+CK_INLINE void CK_FN(transform_windows)(const ck_winograd_input *p, const int side, const int doubled) {
   const size_t step = (size_t)side - 2, channels = p->channels, whole = channels / VL * VL;
   for (size_t tile = 0; tile < p->tiles; tile++) {
     const size_t columns = p->columns - tile * step;
-    const CK_NUMBER *x = (const CK_NUMBER *)p->x + tile * step * channels;
+    const CK_NUMBER *x = (const CK_NUMBER *)p->x + tile * (step >> doubled) * channels;
     CK_NUMBER *v = (CK_NUMBER *)p->v + tile * channels;
     size_t c = 0;
     if (p->rows >= (size_t)side && columns >= (size_t)side) {
       for (; c < whole; c += VL) {
-        CK_FN(transform_window)(x + c, p->row_stride, channels, side, side, VL, v + c, p->position_stride, side, 1);
+        CK_FN(transform_window)(x + c, p->row_stride, channels, side, side, VL, v + c, p->position_stride, side, doubled, 1);
       }
     }
     for (; c < channels; c += VL) {
       size_t lanes = channels - c < VL ? channels - c : VL;
-      CK_FN(transform_window)(x + c, p->row_stride, channels, p->rows, columns, lanes, v + c, p->position_stride, side, 0);
+      CK_FN(transform_window)(x + c, p->row_stride, channels, p->rows, columns, lanes, v + c, p->position_stride, side, doubled, 0);
     }
   }
 }
 
 static void CK_FN(winograd_input)(const ck_winograd_input *p) {
-  if (p->tile == 4) CK_FN(transform_windows)(p, 6);
-  else CK_FN(transform_windows)(p, 4);
+  if (p->doubled) {
+    if (p->tile == 4) CK_FN(transform_windows)(p, 6, 1);
+    else CK_FN(transform_windows)(p, 4, 1);
+  } else {
+    if (p->tile == 4) CK_FN(transform_windows)(p, 6, 0);
+    else CK_FN(transform_windows)(p, 4, 0);
+  }
 }
 
 // One tile's results for one vector of outputs, with bias and residual. Only pixels that are in the image are written.

@@ -268,9 +268,10 @@ typedef struct {
   int tile;                ///< 2 or 4
   size_t tiles;            ///< in the run; the windows start `tile` pixels apart
   size_t channels;
-  const void *x;           ///< [rows][columns][channels]: the first window's first pixel
+  int doubled;             ///< 1 if each pixel of `x` counts as a square of 2 * 2 pixels, otherwise 0
+  const void *x;           ///< [rows][columns][channels]: the first window's first pixel, the last one of its square
   size_t row_stride;       ///< between rows of `x`; its pixels have no gaps
-  size_t rows, columns;    ///< pixels from `x` on that may be read; those past them count as zeros
+  size_t rows, columns;    ///< pixels of the windows that may be read; those past them count as zeros
   void *v;                 ///< [side * side][tiles][channels]
   size_t position_stride;  ///< between positions of `v`
 } ck_winograd_input;

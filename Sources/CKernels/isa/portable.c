@@ -413,7 +413,8 @@ static void window_positions(const ck_winograd_input *p, int is16) {
       for (size_t i = 0; i < side; i++) {
         for (size_t j = 0; j < side; j++) {
           int exists = i < p->rows && t * tile + j < p->columns;
-          window[i][j] = exists ? number_at(p->x, i * p->row_stride + (t * tile + j) * p->channels + c, is16) : 0;
+          size_t row = (i + p->doubled) >> p->doubled, column = (t * tile + j + p->doubled) >> p->doubled;
+          window[i][j] = exists ? number_at(p->x, row * p->row_stride + column * p->channels + c, is16) : 0;
         }
       }
       two_sided(tile == 4 ? window4 : window2, side, side, window, v);

@@ -39,18 +39,20 @@ public final class Convolution2D {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border.
+  ///   - isDoubled: Whether each pixel of `x` counts as a square of 2 x 2, so that height and width are twice `x`'s.
   ///   - vector: Added to every pixel of the result: `[1, 1, 1, outputs]` in floats, or one for each image.
   ///   - residual: Added to the result.
   ///   - elementType: The element type of the result; by default `x`'s.
   ///   - compute: The machine and numerics to use.
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func forward(
-    _ x: Tensor, vector: Tensor? = nil, residual: Tensor? = nil, as elementType: ElementType? = nil, _ compute: Compute
+    _ x: Tensor, isDoubled: Bool = false, vector: Tensor? = nil, residual: Tensor? = nil,
+    as elementType: ElementType? = nil, _ compute: Compute
   ) -> Tensor {
     let matrix = matrix.value
     return compute.measured(name, .convolution, x, operationsPerPixel: matrix.operationsPerPixel) {
       compute.convolution3x3(
-        x, matrix, step: step, start: start, vector: vector, residual: residual, as: elementType)
+        x, isDoubled: isDoubled, matrix, step: step, start: start, vector: vector, residual: residual, as: elementType)
     }
   }
 }

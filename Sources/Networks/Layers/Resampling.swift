@@ -70,10 +70,7 @@ public final class Upsample {
   /// As in the webui, the convolution always reads the doubled image, and its output is resized. At these sizes,
   /// nearest-neighbour resizing only drops the last row or column.
   public func forward(_ x: Tensor, height: Int, width: Int, _ compute: Compute) -> Tensor {
-    let doubled = compute.measured(name, .copy, x) {
-      compute.resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1)
-    }
-    let y = conv.forward(doubled, compute)
+    let y = conv.forward(compute.measured(name, .copy, x) { compute.bordered(x) }, isDoubled: true, compute)
     guard (y.height, y.width) != (height, width) else { return y }
     return compute.measured(name, .copy, y) { compute.resizedNearest(y, height: height, width: width, border: 0) }
   }

@@ -5,6 +5,8 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
+  ///   - isDoubled: Whether the convolution reads an image of twice the height and width, in which each pixel of `x` is
+  ///     repeated as a square of 2 x 2. It has the same result as with a copy of that size.
   ///   - matrix: The weights of a 3x3 convolution.
   ///   - step: 1, or 2 for every other pixel of every other row.
   ///   - start: The row and column of the first centre pixel: 0, or 1 with a step of 2.
@@ -13,7 +15,8 @@ extension Compute {
   ///   - elementType: The element type of the result; by default `x`'s.
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func convolution3x3(
-    _ x: Tensor, _ matrix: PanelMatrix, step: Int = 1, start: Int = 0, vector: Tensor? = nil, residual: Tensor? = nil,
+    _ x: Tensor, isDoubled: Bool = false, _ matrix: PanelMatrix, step: Int = 1, start: Int = 0, vector: Tensor? = nil,
+    residual: Tensor? = nil,
     as elementType: ElementType? = nil
   ) -> Tensor {
     precondition((0..<step).contains(start), "the first pixel is one of the first step")
@@ -21,6 +24,13 @@ extension Compute {
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     precondition(residual?.border ?? 0 == 0, "the residual has a border")
     precondition(x.elementType == matrix.elementType, "the matrix is packed for another element type")
+    let tiles = if case .winograd = matrix.layout { true } else { false }
+    // The border of the doubled image is not the doubled border if it is reflected.
+    if isDoubled, !tiles || padding == .reflected {
+      return convolution3x3(
+        resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1), matrix, step: step, start: start,
+        vector: vector, residual: residual, as: elementType)
+    }
     switch padding {
     case .zeros: break
     case .circular: x.wrapBorder()
@@ -43,7 +53,7 @@ extension Compute {
       return convolution(source, x, matrix, steps, bias: bias, residual: residual, as: wanted)
     case .winograd(let tile, let weights):
       precondition(step == 1, "the matrix is packed for a step of 1")
-      let y = winogradConvolution(x, matrix, tile, weights, bias: bias, residual: residual)
+      let y = winogradConvolution(x, isDoubled: isDoubled, matrix, tile, weights, bias: bias, residual: residual)
       return converted(y, to: wanted)
     case .gated: preconditionFailure("the matrix is packed for a linear layer")
     }

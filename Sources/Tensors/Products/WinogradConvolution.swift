@@ -6,21 +6,25 @@ extension Compute {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, inputs]` with a border, of the matrix's element type.
+  ///   - isDoubled: Whether each pixel of `x` counts as a square of 2 x 2.
   ///   - matrix: The packed weights.
   ///   - tile: The tile that the weights are packed for.
   ///   - weights: The type of the weights.
   ///   - bias: Replaces the matrix's bias: one for all images, or one for each.
   ///   - residual: Added to the result.
-  /// - Returns: `[batch, height, width, outputs]`, of `x`'s element type.
+  /// - Returns: `[batch, height, width, outputs]`, of `x`'s element type; twice as high and wide if `isDoubled`.
   ///
   /// Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308.
   func winogradConvolution(
-    _ x: Tensor, _ matrix: PanelMatrix, _ tile: WinogradTile, _ weights: PanelWeights, bias: Tensor?, residual: Tensor?
+    _ x: Tensor, isDoubled: Bool, _ matrix: PanelMatrix, _ tile: WinogradTile, _ weights: PanelWeights, bias: Tensor?,
+    residual: Tensor?
   ) -> Tensor {
+    let scale = isDoubled ? 2 : 1
     let y = tensor(
-      batch: x.batch, height: x.height, width: x.width, channels: matrix.outputs, elementType: x.elementType)
+      batch: x.batch, height: scale * x.height, width: scale * x.width, channels: matrix.outputs,
+      elementType: x.elementType)
     let layer = WinogradLayer(
-      x: x, matrix: matrix, weights: weights, bias: bias, residual: residual, y: y, table: kernels.table,
+      x: x, scale: scale, matrix: matrix, weights: weights, bias: bias, residual: residual, y: y, table: kernels.table,
       tiles: WinogradTiles(y, tile))
     let blocking = WinogradBlocking(
       tiles: layer.tiles.count, windowBytes: layer.windowsBytes(1), matrix, rowsAtATime: Int(kernels.table.pointee.mr),
@@ -75,6 +79,8 @@ extension Compute {
 /// One convolution and its three stages.
 private struct WinogradLayer {
   let x: Tensor
+  /// 2 if each pixel of `x` counts as a square of 2 x 2, otherwise 1.
+  let scale: Int
   let matrix: PanelMatrix
   let weights: PanelWeights
   let bias: Tensor?
@@ -148,10 +154,12 @@ private struct WinogradLayer {
       call.tile = Int32(tiles.tile.side)
       call.tiles = count
       call.channels = x.channels
-      call.x = UnsafeRawPointer(x.pixelBytes(image, row - 1, column - 1))
+      call.doubled = Int32(scale - 1)
+      // Tiles begin at even rows and columns.
+      call.x = UnsafeRawPointer(x.pixelBytes(image, row / scale - 1, column / scale - 1))
       call.row_stride = x.rowStride
-      call.rows = x.height + 2 - row
-      call.columns = x.width + 2 - column
+      call.rows = scale * x.height + 2 - row
+      call.columns = scale * x.width + 2 - column
       call.v = v + (first + before) * x.channels * x.elementType.size
       call.position_stride = windowStride(capacity)
       switch x.elementType {
