@@ -44,6 +44,8 @@ final class LoadedModels {
       try progress(.loading(model.identity.name))
       // Release the old weights first, so that both need not fit into memory.
       loaded.removeAll { !needed.contains($0.key.checkpoint) || $0.key.checkpoint == key.checkpoint || !isOfKind($0) }
+      // A copy that is still being written keeps its weights.
+      compute.machine.packedCopies?.wait()
       new = try LoadedModel(model, vae: vae, key: key, compute: compute, smallBytes: smallBytes)
     }
     loaded.removeAll { $0.key.checkpoint == key.checkpoint }
