@@ -7,7 +7,7 @@ public struct PageAnswer: Sendable {
   public enum Body: Sendable {
     /// These bytes.
     case bytes([UInt8])
-    /// The rest of an open file.
+    /// An open file.
     case file(OpenFile)
     /// Server-sent events, until the stream ends or the reader leaves.
     case events(AsyncStream<PageEvent>)
@@ -103,11 +103,9 @@ public final class OpenFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// The next bytes, at most `count`; nil at the end.
-  func read(_ count: Int) throws -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    let found = Glibc.read(descriptor, &bytes, count)
-    if found < 0 { throw POSIXError(.EIO) }
-    return found == 0 ? nil : Array(bytes.prefix(found))
+  /// A further descriptor of the file, which the caller closes; nil if the process has too many.
+  func duplicate() -> Int32? {
+    let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    return copy < 0 ? nil : copy
   }
 }

@@ -1,8 +1,4 @@
-// Not used, as DequeModule and SystemPackage: SwiftPM warns about a pinned package that no target uses.
-import Atomics
-import DequeModule
 import Foundation
-import SystemPackage
 import Testing
 
 /// Rules of `Package.swift` that the compiler does not check.

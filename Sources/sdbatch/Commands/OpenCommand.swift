@@ -37,7 +37,7 @@ struct OpenCommand: ParsableCommand {
     let task = Task.detached {
       defer { outcome.isOver.signal() }
       do {
-        let server = try await PageServer(port: port) { try pages.answer($0) }
+        let server = try PageServer(port: port) { try pages.answer($0) }
         let address = server.address + pages.start
         Console.output(address)
         if opensBrowser, !Self.showInBrowser(address) {
