@@ -8,15 +8,19 @@ final class EventFeed: @unchecked Sendable {
   private var pump: Task<Void, Never>?
   private let ended: @Sendable (EventFeed) -> Void
 
+  /// A reader that is this many bytes behind is disconnected; browsers connect again.
+  private static let limit = 16 << 20
+
   /// Begins to read a stream; `ended` is called when the feed is closed.
   init(_ events: AsyncStream<PageEvent>, ended: @escaping @Sendable (EventFeed) -> Void) {
     self.ended = ended
-    pump = Task.detached { [weak self] in
+    let task = Task.detached { [weak self] in
       for await event in events {
-        guard let self, self.add(event) else { return }
+        guard let self, self.add(event) else { break }
       }
       self?.close()
     }
+    condition.withLock { pump = task }
   }
 
   /// Waits for bytes and takes them; nil at the end of the stream.
@@ -35,21 +39,21 @@ final class EventFeed: @unchecked Sendable {
 
   /// Ends the stream, for its writer and for its reader.
   func close() {
-    let isFirst = condition.withLock {
+    let (isFirst, task) = condition.withLock {
       defer { isClosed = true }
       condition.broadcast()
-      return !isClosed
+      return (!isClosed, pump)
     }
-    pump?.cancel()
+    task?.cancel()
     if isFirst { ended(self) }
   }
 
-  /// Adds an event; returns whether somebody still reads.
+  /// Adds an event; returns whether somebody still reads fast enough.
   private func add(_ event: PageEvent) -> Bool {
     condition.withLock {
       bytes += event.text.utf8
       condition.signal()
-      return !isClosed
+      return !isClosed && bytes.count <= Self.limit
     }
   }
 }
