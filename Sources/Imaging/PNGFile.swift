@@ -25,12 +25,13 @@ public struct PNGFile: Hashable, Sendable {
   ///
   /// libpng chooses the filters, and zlib has its default level, so equal images have equal bytes.
   ///
+  /// - Parameter isFast: Whether to write no filters, and compress less, for a file that nobody keeps.
   /// - Returns: A PNG of 8-bit RGB.
   /// - Throws: `ImagingError` for a keyword that PNG does not allow, or if libpng reports an error.
-  public func encoded() throws(ImagingError) -> [UInt8] {
+  public func encoded(isFast: Bool = false) throws(ImagingError) -> [UInt8] {
     let textChunks = try texts.map { text throws(ImagingError) in try text.chunk() }
     var bytes = PNGChunk.signature
-    for chunk in try PNGChunk.all(in: try encodedPixels()) {
+    for chunk in try PNGChunk.all(in: try encodedPixels(isFast: isFast)) {
       // libpng adds a chunk for the colour space sRGB. The webui's files do not have it.
       guard ["IHDR", "IDAT", "IEND"].contains(chunk.type) else { continue }
       chunk.append(to: &bytes)
@@ -39,12 +40,13 @@ public struct PNGFile: Hashable, Sendable {
     return bytes
   }
 
-  private func encodedPixels() throws(ImagingError) -> [UInt8] {
+  private func encodedPixels(isFast: Bool) throws(ImagingError) -> [UInt8] {
     var control = Self.control()
     defer { png_image_free(&control) }
     control.width = png_uint_32(image.width)
     control.height = png_uint_32(image.height)
     control.format = Self.rgb
+    if isFast { control.flags |= png_uint_32(PNG_IMAGE_FLAG_FAST) }
     // More than deflate's worst case, a filter byte for each row, and a chunk header for each 8 KB. If this is too small,
     // libpng reports the size it needs.
     var capacity = png_alloc_size_t(image.pixels.count + image.pixels.count / 8 + image.height + 4096)

@@ -114,6 +114,7 @@ import Testing
       #expect(read.texts == [PNGText(keyword: "parameters", text: "kept")], "\(keyword)")
       // What is read can be written.
       #expect(try PNGFile(decoding: read.encoded()) == read)
+      #expect(try PNGFile(decoding: read.encoded(isFast: true)) == read)
     }
   }
 

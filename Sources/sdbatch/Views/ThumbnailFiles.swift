@@ -44,7 +44,7 @@ struct ThumbnailFiles {
     if missing.isEmpty || patience.map({ start.duration(to: .now) >= $0 }) == true { return made }
     let copies = OrderedWork<[UInt8]?>(missing.count, ahead: 16) { [missing] number in
       guard let image = Thumbnail.read(missing[number], box: (Self.side, Self.side)) else { return nil }
-      return try? PNGFile(image: image).encoded()
+      return try? PNGFile(image: image).encoded(isFast: true)
     }
     for path in missing {
       if let patience, start.duration(to: .now) >= patience { break }
