@@ -42,6 +42,12 @@ import TestSupport
     folder = try TemporaryFolder(["a.safetensors", "b.safetensors"])
   }
 
+  @Test func `every property has a row`() {
+    func properties(_ part: Any) -> Int { Mirror(reflecting: part).children.count }
+    #expect(properties(PassSettings()) == SettingRow.all.filter { $0.pass == .every }.count)
+    #expect(properties(HiresSettings()) == SettingRow.all.filter { $0.pass == .second }.count)
+  }
+
   // MARK: Identity
 
   @Test func `every row that may affect pixels has an effect`() {

@@ -1,5 +1,10 @@
 import Settings
 
+extension Duration {
+  /// The time between two saves of an unfinished image, by default.
+  public static let betweenCheckpoints = Duration.seconds(30)
+}
+
 /// Keeps the checkpoint of the current image: it knows when the next one is due, and what the disk has already.
 final class CheckpointKeeper {
   private let id: JobID

@@ -20,7 +20,7 @@ public struct RunSession<Generator: ImageGenerator, Planner: RunPlanner> {
     /// What to do when a job fails.
     public var failurePolicy = FailurePolicy.goOn
     /// The time between two saves of the unfinished image; zero saves it after every step.
-    public var checkpointInterval = Duration.seconds(30)
+    public var checkpointInterval = Duration.betweenCheckpoints
     /// What to do with images that were made with another instruction set or precision.
     public var otherImages = OtherImagePolicy.refuse
     /// Whether images of a nightly series that were forgotten or deleted are made again.

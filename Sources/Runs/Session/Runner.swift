@@ -29,7 +29,7 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - store: The images in other run folders; nil to make every image.
   ///   - observe: Receives every event.
   public init(
-    _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .seconds(30),
+    _ generator: Generator, lock: RunLock, on disk: Disk = Disk(), checkpointInterval: Duration = .betweenCheckpoints,
     stopRequest: @escaping () -> StopReason? = { StopSignals.request },
     deadline: @escaping (Job) -> String? = { _ in nil }, store: ImageStore? = nil,
     observe: @escaping (RunEvent) -> Void = { _ in }
@@ -53,7 +53,8 @@ public struct Runner<Generator: ImageGenerator> {
   ///   - observe: Receives every event.
   public init(
     _ generator: Generator, shard: Shard, in folder: RunFolder, on disk: Disk = Disk(),
-    checkpointInterval: Duration = .seconds(30), stopRequest: @escaping () -> StopReason? = { StopSignals.request },
+    checkpointInterval: Duration = .betweenCheckpoints,
+    stopRequest: @escaping () -> StopReason? = { StopSignals.request },
     store: ImageStore? = nil, observe: @escaping (RunEvent) -> Void = { _ in }
   ) {
     self.init(

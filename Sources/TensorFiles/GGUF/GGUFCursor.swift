@@ -122,7 +122,7 @@ struct GGUFCursor {
     case 10: return .unsigned(try number(UInt64.self))
     case 11: return .signed(try number(Int64.self))
     case 12: return .float(Double(bitPattern: try number(UInt64.self)))
-    default: throw GGUFError("its value '\(key.abridged)' has the unknown type \(type)")
+    default: throw GGUFError("its metadata key '\(key.abridged)' has the unknown type \(type)")
     }
   }
 
@@ -144,7 +144,7 @@ struct GGUFCursor {
     let count = try count(ofAtLeast: size, "elements of '\(key.abridged)'")
     elementCount += count
     guard elementCount <= Self.elementLimit else {
-      throw GGUFError("its value '\(key.abridged)' has lists of more than \(Self.elementLimit) elements")
+      throw GGUFError("its lists have more than \(Self.elementLimit) elements in total")
     }
     if elementType == 8 {
       var texts: [String] = []
@@ -179,7 +179,7 @@ struct GGUFCursor {
     let count = try count(ofAtLeast: type == 8 ? 8 : 12, "elements of '\(key.abridged)'")
     elementCount += count
     guard elementCount <= Self.elementLimit else {
-      throw GGUFError("its value '\(key.abridged)' has lists of more than \(Self.elementLimit) elements")
+      throw GGUFError("its lists have more than \(Self.elementLimit) elements in total")
     }
     for _ in 0..<count {
       if type == 8 {

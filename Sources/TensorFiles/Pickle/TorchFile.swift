@@ -109,7 +109,7 @@ struct TorchFile {
       at += 8
       let (size, overflow) = count.multipliedReportingOverflow(by: type?.block.bytes ?? 1)
       guard count >= 0, !overflow, size <= file.count - at else {
-        throw .damaged("its storage '\(key.abridged)' of \(count) elements ends beyond the file")
+        throw .damaged("its storage '\(key.abridged)' (\(count) elements) extends past the end of the file")
       }
       guard storages.updateValue(StorageBytes(elementType: type, range: at..<at + size), forKey: key) == nil else {
         throw .damaged("it has the storage '\(key.abridged)' twice")

@@ -98,7 +98,9 @@ struct SentencePieceFile {
       case (1, .bytes(let range)): piece.text = Array(message.bytes[range])
       case (2, .fixed32(let bits)): piece.score = Float(bitPattern: bits)
       case (3, .number(let number)):
-        guard let kind = Kind(rawValue: number) else { throw WireError(message.at, "a piece of the type \(number)") }
+        guard let kind = Kind(rawValue: number) else {
+          throw WireError(message.at, "a piece has the unknown type \(number)")
+        }
         piece.kind = kind
       default: break
       }
