@@ -5,7 +5,8 @@ import PackageDescription
 
 /// Arithmetic runs optimised in debug builds too, so that the tests take minutes and not hours.
 let optimised: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
-/// Code around the arithmetic is optimised for size: it compiles a sixth faster, and runs as fast.
+/// Code around the arithmetic is optimised for size, which compiles 8 to 25 % faster. Images take as long; planning 100 000 jobs
+/// takes 0.3 s instead of 0.22 s.
 let small: [SwiftSetting] = [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 /// The commands call the other targets and print; optimising them would take as long as optimising the networks.
 let plain: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]

@@ -1,7 +1,8 @@
 /// A large value whose copies share one piece of memory, until one of them is changed.
 ///
 /// The settings of an image are a hundred properties. As a plain structure, each copy of a job would copy them all and count
-/// dozens of references; and the compiler would write that code out in every type that contains a job, a fifth of the program.
+/// dozens of references. The compiler would also repeat that code in every type that contains a job: it was a fifth of some
+/// targets.
 @frozen public struct CopyOnWrite<Value> {
   @usableFromInline final class Storage {
     @usableFromInline let value: UnsafeMutablePointer<Value>

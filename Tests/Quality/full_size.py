@@ -254,6 +254,17 @@ def write_tokenizer(kind, folder):
             file.write(source.read())
 
 
+def write_network(random, folder, network, in_f8=False):
+    """A network's part of a diffusers folder: its configuration and its weights."""
+    module = on_meta(network)
+    is_text = hasattr(module.config, "to_dict")
+    config = module.config.to_dict() if is_text else {"_class_name": type(module).__name__, **module.config}
+    os.makedirs(folder, exist_ok=True)
+    with open(folder + "/config.json", "w") as file:
+        json.dump({**config, **({"architectures": [type(module).__name__]} if is_text else {})}, file, default=str)
+    random.write(f"{folder}/{'model' if is_text else 'diffusion_pytorch_model'}.safetensors", module, in_f8)
+
+
 def make(model, folder):
     pipeline, networks, tokenizers = PIPELINES[model]
     random = RandomFile()
@@ -267,14 +278,7 @@ def make(model, folder):
     for name, kind in tokenizers.items():
         write_tokenizer(kind, f"{folder}/{name}")
     for name, network in networks.items():
-        module = on_meta(network)
-        is_text = hasattr(module.config, "to_dict")
-        config = module.config.to_dict() if is_text else {"_class_name": type(module).__name__, **module.config}
-        os.makedirs(f"{folder}/{name}", exist_ok=True)
-        with open(f"{folder}/{name}/config.json", "w") as file:
-            json.dump({**config, **({"architectures": [type(module).__name__]} if is_text else {})}, file, default=str)
-        stem = "model" if is_text else "diffusion_pytorch_model"
-        random.write(f"{folder}/{name}/{stem}.safetensors", module, in_f8=model == "flux" and name == "transformer")
+        write_network(random, f"{folder}/{name}", network, in_f8=model == "flux" and name == "transformer")
 
 
 # ------------------------------------------------------------------------------------------------------------- sdbatch

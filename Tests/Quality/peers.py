@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-from full_size import CLIP_G, CLIP_L, RandomFile, on_meta
+from full_size import CLIP_G, CLIP_L, RandomFile, write_network
 
 
 # ------------------------------------------------------------------------------------------------------------ networks
@@ -66,13 +66,7 @@ FOLDERS = {
 def write_folder(folder, pipeline, networks):
     random = RandomFile()
     for name, network in networks.items():
-        module = on_meta(network)
-        is_text = hasattr(module.config, "to_dict")
-        config = module.config.to_dict() if is_text else {"_class_name": type(module).__name__, **module.config}
-        os.makedirs(f"{folder}/{name}", exist_ok=True)
-        with open(f"{folder}/{name}/config.json", "w") as file:
-            json.dump({**config, **({"architectures": [type(module).__name__]} if is_text else {})}, file, default=str)
-        random.write(f"{folder}/{name}/{'model' if is_text else 'diffusion_pytorch_model'}.safetensors", module)
+        write_network(random, f"{folder}/{name}", network)
     with open(folder + "/model_index.json", "w") as file:
         json.dump({"_class_name": pipeline}, file)
 

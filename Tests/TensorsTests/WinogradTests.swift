@@ -126,11 +126,45 @@ import TestSupport
     }
   }
 
+  /// The windows of a few tiles.
+  private struct WindowShape {
+    let tile: Int
+    let tiles: Int
+    let channels: Int
+    let rows: Int
+    let columns: Int
+
+    /// The transformed windows of pixels that bfloat16 represents exactly.
+    func windows(
+      _ pixels: [Float], width: Int, isDoubled: Bool = false, _ kernels: Kernels
+    ) -> (fp32: [Float], bf16: [UInt16]) {
+      let count = (tile + 2) * (tile + 2) * tiles * channels
+      let (windows, windows16) = (GuardedFloats(count: count), Guarded<UInt16>(count: count))
+      let (x, x16) = (GuardedFloats(pixels), Guarded<UInt16>(pixels.map(narrowed)))
+      var call = ck_winograd_input()
+      call.tile = Int32(tile)
+      call.tiles = tiles
+      call.channels = channels
+      call.doubled = isDoubled ? 1 : 0
+      call.row_stride = width * channels
+      call.rows = rows
+      call.columns = columns
+      call.position_stride = tiles * channels
+      call.x = UnsafeRawPointer(x.start)
+      call.v = UnsafeMutableRawPointer(windows.start)
+      kernels.table.pointee.winograd_input(&call)
+      call.x = UnsafeRawPointer(x16.start)
+      call.v = UnsafeMutableRawPointer(windows16.start)
+      kernels.table.pointee.winograd_input_bf16(&call)
+      #expect(windows.guardsAreWhole && windows16.guardsAreWhole)
+      return (windows.values, windows16.values)
+    }
+  }
+
   /// Guards would show a write outside, and pixels outside the image are NaN, which would show if they were read.
   @Test(arguments: Kernels.available, [2, 4])
   func `the transforms stay within the image`(kernels: Kernels, tile: Int) {
     var random = SplitMix64(seed: tile)
-    let table = kernels.table.pointee
     let (side, tiles, channels) = (tile + 2, 3, 19)
     for (rows, columns) in [(side, tiles * tile + 2), (side - 1, tiles * tile + 1), (1, 2 * tile + 1)] {
       let width = tiles * tile + 2
@@ -139,36 +173,17 @@ import TestSupport
         let start = row * width * channels
         for index in 0..<columns * channels { pixels[start + index] = widened(narrowed(random.float())) }
       }
-      let expected = GuardedFloats(count: side * side * tiles * channels)
-      let windows = GuardedFloats(count: side * side * tiles * channels)
-      let windows16 = Guarded<UInt16>(count: side * side * tiles * channels)
-      let (x, x16) = (GuardedFloats(pixels), Guarded<UInt16>(pixels.map(narrowed)))
-      var call = ck_winograd_input()
-      call.tile = Int32(tile)
-      call.tiles = tiles
-      call.channels = channels
-      call.row_stride = width * channels
-      call.rows = rows
-      call.columns = columns
-      call.position_stride = tiles * channels
-      call.x = UnsafeRawPointer(x.start)
-      call.v = UnsafeMutableRawPointer(expected.start)
-      Kernels.available[0].table.pointee.winograd_input(&call)
-      call.v = UnsafeMutableRawPointer(windows.start)
-      table.winograd_input(&call)
-      call.x = UnsafeRawPointer(x16.start)
-      call.v = UnsafeMutableRawPointer(windows16.start)
-      table.winograd_input_bf16(&call)
-      #expect(windows.guardsAreWhole && windows16.guardsAreWhole)
-      #expect(relativeDifference(windows.values, expected.values) < 1e-6)
-      #expect(relativeDifference(windows16.values.map(widened), expected.values) < 0x1.1p-8)
+      let shape = WindowShape(tile: tile, tiles: tiles, channels: channels, rows: rows, columns: columns)
+      let expected = shape.windows(pixels, width: width, Kernels.available[0]).fp32
+      let windows = shape.windows(pixels, width: width, kernels)
+      #expect(relativeDifference(windows.fp32, expected) < 1e-6)
+      #expect(relativeDifference(windows.bf16.map(widened), expected) < 0x1.1p-8)
     }
   }
 
   @Test(arguments: Kernels.available, [2, 4])
   func `doubled windows are the windows of the doubled image`(kernels: Kernels, tile: Int) {
     var random = SplitMix64(seed: tile)
-    let table = kernels.table.pointee
     let (side, tiles, channels) = (tile + 2, 3, 19)
     for (rows, columns) in [(side, tiles * tile + 2), (side - 1, tiles * tile + 1), (1, 2 * tile + 1)] {
       let (width, smallWidth) = (tiles * tile + 2, (tiles * tile + 2) / 2 + 1)
@@ -181,29 +196,9 @@ import TestSupport
             small[((row + 1) / 2 * smallWidth + (column + 1) / 2) * channels + channel]
         }
       }
-      func windows(_ pixels: [Float], width: Int, doubled: Int32) -> (fp32: [Float], bf16: [UInt16]) {
-        let windows = GuardedFloats(count: side * side * tiles * channels)
-        let windows16 = Guarded<UInt16>(count: side * side * tiles * channels)
-        let (x, x16) = (GuardedFloats(pixels), Guarded<UInt16>(pixels.map(narrowed)))
-        var call = ck_winograd_input()
-        call.tile = Int32(tile)
-        call.tiles = tiles
-        call.channels = channels
-        call.doubled = doubled
-        call.row_stride = width * channels
-        call.rows = rows
-        call.columns = columns
-        call.position_stride = tiles * channels
-        call.x = UnsafeRawPointer(x.start)
-        call.v = UnsafeMutableRawPointer(windows.start)
-        table.winograd_input(&call)
-        call.x = UnsafeRawPointer(x16.start)
-        call.v = UnsafeMutableRawPointer(windows16.start)
-        table.winograd_input_bf16(&call)
-        #expect(windows.guardsAreWhole && windows16.guardsAreWhole)
-        return (windows.values, windows16.values)
-      }
-      let (found, expected) = (windows(small, width: smallWidth, doubled: 1), windows(large, width: width, doubled: 0))
+      let shape = WindowShape(tile: tile, tiles: tiles, channels: channels, rows: rows, columns: columns)
+      let found = shape.windows(small, width: smallWidth, isDoubled: true, kernels)
+      let expected = shape.windows(large, width: width, kernels)
       #expect(found.fp32 == expected.fp32)
       #expect(found.bf16 == expected.bf16)
     }

@@ -4,7 +4,7 @@ import JSON
 import Settings
 import Text
 
-/// SHA-256 of everything from which a manifest's entries are made, and of the entries, which stands at the end of the manifest.
+/// The checksum at the end of a manifest: SHA-256 of its entries and of everything from which they are made.
 ///
 /// Most nights add a few images to many, and some add none. As long as the checksum is right, the entries are those that would
 /// be written again: they are copied instead. Damaged entries are never copied.

@@ -17,9 +17,8 @@ public struct JobIngredients: Hashable, Sendable {
       Items(
         model: model, vae: vae, textEncoder: textEncoder, textEncoders: textEncoders, otherVAEs: otherVAEs,
         refiner: refiner, hiresModel: hiresModel, loras: loras, hiresLoRAs: hiresLoRAs, upscaler: upscaler,
-        faces: faces,
-        embeddings: embeddings, textRepair: textRepair, vocabularySHA256: vocabularySHA256, precision: precision,
-        isa: isa, numerics: numerics, weightPacking: weightPacking, upsampling: upsampling))
+        faces: faces, embeddings: embeddings, textRepair: textRepair, vocabularySHA256: vocabularySHA256,
+        precision: precision, isa: isa, numerics: numerics, weightPacking: weightPacking, upsampling: upsampling))
   }
 
   /// An ingredient.

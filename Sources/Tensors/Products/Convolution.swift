@@ -16,17 +16,16 @@ extension Compute {
   /// - Returns: `[batch, ceil((height - start) / step), ceil((width - start) / step), outputs]`.
   public func convolution3x3(
     _ x: Tensor, isDoubled: Bool = false, _ matrix: PanelMatrix, step: Int = 1, start: Int = 0, vector: Tensor? = nil,
-    residual: Tensor? = nil,
-    as elementType: ElementType? = nil
+    residual: Tensor? = nil, as elementType: ElementType? = nil
   ) -> Tensor {
     precondition((0..<step).contains(start), "the first pixel is one of the first step")
     precondition(x.border == 1 && x.channels == matrix.inputs && matrix.taps == 9, "the matrix does not fit the tensor")
     precondition([1, x.batch].contains(vector?.batch ?? 1), "there is one vector, or one for each image")
     precondition(residual?.border ?? 0 == 0, "the residual has a border")
     precondition(x.elementType == matrix.elementType, "the matrix is packed for another element type")
-    let tiles = if case .winograd = matrix.layout { true } else { false }
+    let isWinograd = if case .winograd = matrix.layout { true } else { false }
     // The border of the doubled image is not the doubled border if it is reflected.
-    if isDoubled, !tiles || padding == .reflected {
+    if isDoubled, !isWinograd || padding == .reflected {
       return convolution3x3(
         resizedNearest(x, height: 2 * x.height, width: 2 * x.width, border: 1), matrix, step: step, start: start,
         vector: vector, residual: residual, as: elementType)
