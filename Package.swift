@@ -102,10 +102,14 @@ let package = Package(
 
     .target(
       name: "TestSupport", dependencies: ["Text", "Hashing"], path: "Tests/TestSupport", swiftSettings: optimised),
+    .target(
+      name: "SettingsTestSupport", dependencies: ["Settings", "TestSupport"], path: "Tests/SettingsTestSupport"),
     .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(name: "PackageTests", dependencies: ["TestSupport"]),
-    .testTarget(name: "SettingsTests", dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport"]),
+    .testTarget(
+      name: "SettingsTests",
+      dependencies: ["Settings", "Infotext", "JSON", "Text", "TestSupport", "SettingsTestSupport"]),
     .testTarget(name: "ImagingTests", dependencies: ["Imaging", "TestSupport", "CZlib"]),
     .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
@@ -118,7 +122,7 @@ let package = Package(
     .testTarget(name: "TensorFilesTests", dependencies: ["TensorFiles", "TestSupport"], swiftSettings: optimised),
     .testTarget(
       name: "WeightsTests", dependencies: ["Weights", "TensorFiles", "TestSupport"], swiftSettings: optimised),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Settings", "TestSupport", "SettingsTestSupport"]),
     .testTarget(
       name: "RecipesTests", dependencies: ["Recipes", "Infotext", "Settings", "JSON", "Text", "Prompts", "TestSupport"]),
     .testTarget(

@@ -61,6 +61,15 @@ public struct SamplerOptions: Codable, Hashable, Sendable {
     self.etaDDIM = etaDDIM
     self.uniPC = uniPC
   }
+
+  /// The options of a job.
+  init(_ job: PassSettings) {
+    self.init(
+      eta: job.eta, sChurn: job.sChurn, sTmin: job.sTmin, sTmax: job.sTmax, sNoise: job.sNoise, etaDDIM: job.etaDDIM,
+      uniPC: UniPCOptions(
+        variant: job.uniPCVariant, skipType: job.uniPCSkipType, order: job.uniPCOrder,
+        lowerOrderFinal: job.uniPCLowerOrderFinal))
+  }
 }
 
 /// The settings of UniPC.

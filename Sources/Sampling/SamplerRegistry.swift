@@ -52,7 +52,7 @@ enum SamplerRegistry {
     case .dpm2: DPM2(churn: Churn(options))
     case .dpm2Ancestral: DPM2Ancestral(eta: eta, sNoise: sNoise)
     case .dpmFast: DPMFast(eta: eta, sNoise: sNoise, calls: calls, sigmaMin: low, sigmaMax: high)
-    case .dpmAdaptive: DPMAdaptive(eta: eta, sNoise: sNoise, sigmaMin: low, sigmaMax: high)
+    case .dpmAdaptive: DPMAdaptive(eta: eta, sigmaMin: low, sigmaMax: high)
     case .restart: Restart(sigmas: sigmas)
     case .ddim: DDIM(eta: options.etaDDIM, isCFGPP: false, timesteps: timesteps())
     case .ddimCFGPP: DDIM(eta: options.etaDDIM, isCFGPP: true, timesteps: timesteps())

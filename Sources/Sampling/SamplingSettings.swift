@@ -54,49 +54,9 @@ public struct SamplingSettings: Codable, Hashable, Sendable {
     let side = job.traits.geometry.pixelsPerPlace
     self.init(
       sampler: job.sampler, schedule: job.traits.flow == nil ? job.scheduler : job.namedSchedule, steps: job.steps,
-      options: SamplerOptions(
-        eta: job.eta, sChurn: job.sChurn, sTmin: job.sTmin, sTmax: job.sTmax, sNoise: job.sNoise, etaDDIM: job.etaDDIM,
-        uniPC: UniPCOptions(
-          variant: job.uniPCVariant, skipType: job.uniPCSkipType, order: job.uniPCOrder,
-          lowerOrderFinal: job.uniPCLowerOrderFinal)),
-      scheduleOptions: ScheduleOptions(
-        discardsPenultimateSigma: job.alwaysDiscardNextToLastSigma, sigmaMin: job.sigmaMin, sigmaMax: job.sigmaMax,
-        rho: job.rho, betaAlpha: job.betaDistAlpha, betaBeta: job.betaDistBeta,
-        usesOldRange: job.useOldKarrasSchedulerSigmas),
+      options: SamplerOptions(job), scheduleOptions: ScheduleOptions(job),
       sgmNoiseMultiplier: job.sgmNoiseMultiplier, seed: job.seed, variation: NoiseVariation(job), rng: job.rng,
       shape: LatentShape(channels: channels, height: job.height / side, width: job.width / side))
     if job.traits.flow != nil { isFlow = true }
-  }
-}
-
-extension NoiseVariation {
-  /// The variation of a job.
-  init(_ job: PassSettings) {
-    let side = job.traits.geometry.pixelsPerPlace
-    self.init(
-      subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
-      resizeFrom: job.seedResizeMatters
-        ? Size(width: job.seedResizeFromW / side, height: job.seedResizeFromH / side) : nil,
-      seedDelta: job.etaNoiseSeedDelta)
-  }
-}
-
-extension TrainingSchedule {
-  /// The noise levels that a job assumes its model was trained on.
-  ///
-  /// - Parameters:
-  ///   - job: The job; its settings may override the model's.
-  ///   - noise: The noise schedule in the model's files.
-  ///   - alphasCumprod: ᾱ of the 1000 timesteps that the model was trained on; nil for those of Stable Diffusion.
-  ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.
-  public init(
-    _ job: PassSettings, noise: TrainingNoiseChoice = .standard, alphasCumprod: [Double]? = nil,
-    alignedSteps: [Double]? = nil
-  ) {
-    self.init(
-      alphasCumprod: alphasCumprod, noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule,
-      isDowncast: job.useDowncastedAlphaBar,
-      isQuantized: job.enableQuantization)
-    if let alignedSteps { self.alignedSteps = alignedSteps }
   }
 }

@@ -143,6 +143,14 @@ public struct ScheduleOptions: Codable, Hashable, Sendable {
     self.usesOldRange = usesOldRange
   }
 
+  /// The options of a job.
+  init(_ job: PassSettings) {
+    self.init(
+      discardsPenultimateSigma: job.alwaysDiscardNextToLastSigma, sigmaMin: job.sigmaMin, sigmaMax: job.sigmaMax,
+      rho: job.rho, betaAlpha: job.betaDistAlpha, betaBeta: job.betaDistBeta,
+      usesOldRange: job.useOldKarrasSchedulerSigmas)
+  }
+
   /// The smallest and the largest sigma of a schedule on these levels.
   func range(of levels: any NoiseLevels) -> (low: Double, high: Double) {
     let low = usesOldRange ? 0.1 : Double(levels.sigmas[0])

@@ -62,6 +62,24 @@ public struct TrainingSchedule: Hashable, Sendable {
     self.init(alphasCumprod: alphas, isQuantized: isQuantized, round: round)
   }
 
+  /// The noise levels that a job assumes its model was trained on.
+  ///
+  /// - Parameters:
+  ///   - job: The job; its settings may override the model's.
+  ///   - noise: The noise schedule in the model's files.
+  ///   - alphasCumprod: ᾱ of the 1000 timesteps that the model was trained on; nil for those of Stable Diffusion.
+  ///   - alignedSteps: Eleven sigmas that were measured on the model's family; nil for those of Stable Diffusion 1.x.
+  public init(
+    _ job: PassSettings, noise: TrainingNoiseChoice = .standard, alphasCumprod: [Double]? = nil,
+    alignedSteps: [Double]? = nil
+  ) {
+    self.init(
+      alphasCumprod: alphasCumprod, noise: job.sdNoiseSchedule == .standard ? noise : job.sdNoiseSchedule,
+      isDowncast: job.useDowncastedAlphaBar,
+      isQuantized: job.enableQuantization)
+    if let alignedSteps { self.alignedSteps = alignedSteps }
+  }
+
   /// Creates a schedule from ᾱ: at least two values, descending and between 0 and 1.
   public init(alphasCumprod: [Float]) { self.init(alphasCumprod: alphasCumprod, isQuantized: false, round: { $0 }) }
 

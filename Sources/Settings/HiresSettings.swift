@@ -200,34 +200,34 @@ extension HiresSettings: SettingsPart {
         .computed("Hires guidance interval", at: 1825, reading: .byKind) { image in
           image.ownSecondInterval.map { .string($0.text) }
         }
-      ], stage: { _ in .duringSecondPass }, isShown: { $0.hires?.guidanceInterval != nil })
+      ], request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.guidanceInterval != nil })
     row(
       "hr_cfg_rescale", \.cfgRescale, .otherNumber(0...1), "The cfg_rescale of the second pass, if different.",
       effect: .bySecondPass(as: "cfg_rescale") { $0.effectiveCFGRescale },
       infotext: [.bySecondPass("Hires Rescale CFG", at: 1650) { $0.effectiveCFGRescale }],
-      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgRescale != nil })
+      request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.cfgRescale != nil })
     row(
       "hr_apg_eta", \.apgEta, .otherNumber(-10...10), "The apg_eta of the second pass, if different.",
       effect: .bySecondPass(as: "apg_eta") { $0.effectiveAPGEta },
       infotext: [.bySecondPass("Hires APG Eta", at: 1652) { $0.effectiveAPGEta }],
-      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgEta != nil })
+      request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgEta != nil })
     row(
       "hr_apg_norm_threshold", \.apgNormThreshold, .otherNumber(0...10_000),
       "The apg_norm_threshold of the second pass, if different.",
       effect: .bySecondPass(as: "apg_norm_threshold") { $0.effectiveAPGNormThreshold },
       infotext: [.bySecondPass("Hires APG Norm Threshold", at: 1654) { $0.effectiveAPGNormThreshold }],
-      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgNormThreshold != nil })
+      request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgNormThreshold != nil })
     row(
       "hr_apg_momentum", \.apgMomentum, .otherNumber(-1...1), "The apg_momentum of the second pass, if different.",
       effect: .bySecondPass(as: "apg_momentum") { $0.effectiveAPGMomentum },
       infotext: [.bySecondPass("Hires APG Momentum", at: 1656) { $0.effectiveAPGMomentum }],
-      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgMomentum != nil })
+      request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.apgMomentum != nil })
     row(
       "hr_skip_layer_guidance_scale", \.skipLayerScale, .otherNumber(0...100),
       "The skip_layer_guidance_scale of the second pass, if different.",
       effect: .bySecondPass(as: "skip_layer_guidance_scale") { $0.effectiveSkipLayerScale },
       infotext: [.bySecondPass("Hires skip layer guidance scale", at: 1658) { $0.effectiveSkipLayerScale }],
-      stage: { _ in .duringSecondPass }, isShown: { $0.hires?.skipLayerScale != nil })
+      request: .none, stage: { _ in .duringSecondPass }, isShown: { $0.hires?.skipLayerScale != nil })
     row(
       "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
       "The feature_forecast of the second pass; 0 for the first pass's.",
@@ -238,7 +238,7 @@ extension HiresSettings: SettingsPart {
         .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in
           image.ownSecondForecast.map { .integer(Int64($0)) }
         }
-      ], stage: { _ in .duringSecondPass }, isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
+      ], request: .none, stage: { _ in .duringSecondPass }, isShown: { ($0.hires?.featureForecast ?? 0) != 0 })
     row(
       "hr_checkpoint_name", \.checkpoint, .otherModel, "The checkpoint of the second pass, if different.",
       effect: .computed(as: "model") { $0.ingredients.hiresModel.map { .string($0.pixelDigest) } },
@@ -301,7 +301,7 @@ extension HiresSettings: SettingsPart {
       "hr_prompt_template", \.promptTemplate, .text, "What dynamic prompts made the second pass's own prompt of.",
       effect: .none,
       infotext: [.entry("Hires template", at: 1902, when: { $0.settings.hires?.promptTemplate.isEmpty == false })],
-      isDerived: true, isShown: { $0.hires?.promptTemplate.isEmpty == false })
+      request: .none, isDerived: true, isShown: { $0.hires?.promptTemplate.isEmpty == false })
     row(
       "hr_negative_prompt_template", \.negativePromptTemplate, .text,
       "What dynamic prompts made the second pass's own negative prompt of.", effect: .none,
@@ -309,7 +309,7 @@ extension HiresSettings: SettingsPart {
         .entry(
           "Hires negative template", at: 1903, when: { $0.settings.hires?.negativePromptTemplate.isEmpty == false })
       ],
-      isDerived: true, isShown: { $0.hires?.negativePromptTemplate.isEmpty == false })
+      request: .none, isDerived: true, isShown: { $0.hires?.negativePromptTemplate.isEmpty == false })
     row(
       "hr_upscaler", \.upscaler, .upscaler,
       "What enlarges the first pass's latent or image: a filter, or the file of an upscaling network.",

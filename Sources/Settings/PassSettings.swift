@@ -260,7 +260,7 @@ extension PassSettings: SettingsPart {
       "A checkpoint whose text encoders are used, and whose VAE if the model has none: completes a UNet alone.",
       effect: .computed { $0.ingredients.textEncoder.map { .string($0.pixelDigest) } },
       infotext: [.computed("Text encoder", at: 1815) { $0.ingredients.textEncoder.map { .string($0.title) } }],
-      ingredients: .always, isShown: { $0.textEncoder != nil })
+      request: .none, ingredients: .always, isShown: { $0.textEncoder != nil })
     row(
       "text_encoders", aliases: ["forge_additional_modules"], \.textEncoders, .models,
       "The files of text encoders that the checkpoint does not contain; those that are not given are searched for.",
@@ -274,7 +274,7 @@ extension PassSettings: SettingsPart {
     row(
       "part_places", \.partFolders, .folders,
       "The folders that are searched for separate files of text encoders and VAEs.",
-      effect: .none, ingredients: .always, isShown: { !$0.partFolders.isEmpty })
+      effect: .none, request: .none, ingredients: .always, isShown: { !$0.partFolders.isEmpty })
     row(
       "refiner_checkpoint", \.refiner, .otherModel,
       "A checkpoint that finishes the image, such as the refiner of Stable Diffusion XL.",
@@ -294,7 +294,7 @@ extension PassSettings: SettingsPart {
     row(
       "adapter_places", \.adapterFolders, .folders,
       "The folders that are searched for the prompts' LoRAs and embeddings.",
-      effect: .none, ingredients: .always, isShown: { !$0.adapterFolders.isEmpty })
+      effect: .none, request: .none, ingredients: .always, isShown: { !$0.adapterFolders.isEmpty })
   }
 
   // MARK: Prompts
@@ -308,13 +308,14 @@ extension PassSettings: SettingsPart {
       request: .field("", worker: ""), ingredients: .ofPrompts, stage: { _ in .duringFirstPass })
     row(
       "prompt_template", \.promptTemplate, .text, "What dynamic prompts turned into the prompt.", effect: .none,
-      infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], isDerived: true,
+      infotext: [.entry("Template", at: 1900, when: { !$0.settings.promptTemplate.isEmpty })], request: .none,
+      isDerived: true,
       isShown: { !$0.promptTemplate.isEmpty })
     row(
       "negative_prompt_template", \.negativePromptTemplate, .text,
       "What dynamic prompts turned into the negative prompt.", effect: .none,
       infotext: [.entry("Negative Template", at: 1901, when: { !$0.settings.negativePromptTemplate.isEmpty })],
-      isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
+      request: .none, isDerived: true, isShown: { !$0.negativePromptTemplate.isEmpty })
     row(
       "emphasis", choice: \.emphasis, "How the weights of both prompts are applied, by the webui's names.",
       effect: .when { $0.emphasisMatters }, infotext: [.entry("Emphasis", at: 1200)], request: .option("emphasis"),
@@ -364,7 +365,7 @@ extension PassSettings: SettingsPart {
         }
       },
       infotext: [.computed("Shift", at: 46, reading: .byKind) { $0.writtenShift.map { .number($0) } }],
-      plot: ["Shift"],
+      request: .none, plot: ["Shift"],
       shown: { image in
         let pass = image.settings.traits.flow == nil ? image.second ?? image.settings.base : image.settings.base
         return .number(pass.effectiveShift)
@@ -451,10 +452,10 @@ extension PassSettings: SettingsPart {
       infotext: [
         .computed("Precision", at: 1840, reading: .byKind) { .string($0.ingredients.precision) }
       ],
-      ingredients: .always, shown: { .choice($0.ingredients.precision) })
+      request: .none, ingredients: .always, shown: { .choice($0.ingredients.precision) })
     row(
       "prediction_type", choice: \.predictionType, "What the network predicts, if the model's files do not say.",
-      effect: .always, infotext: [.entry("Prediction type", at: 1810)])
+      effect: .always, infotext: [.entry("Prediction type", at: 1810)], request: .none)
   }
 
   // MARK: Noise
@@ -598,7 +599,7 @@ extension PassSettings: SettingsPart {
           JSONValue.string($0.settings.guidanceInterval.text).only(if: $0.settings.guidanceInterval != .whole)
         }
       ],
-      stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
+      request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.guidanceInterval != .whole })
     row(
       "cfg_rescale", aliases: ["rescale_cfg"], \.cfgRescale, .number(0...1),
       "How much the result's contrast is corrected to that of the prompt's own result, from 0 (not at all) to 1.",
@@ -609,19 +610,21 @@ extension PassSettings: SettingsPart {
           "Rescale CFG", at: 1630, spellings: ["CFG Rescale", "CFG Rescale φ", "CFG Rescale phi"],
           { $0.effectiveCFGRescale }, off: 0)
       ],
-      plot: ["Rescale CFG", "CFG Rescale"], stage: { _ in .duringFirstPass }, isShown: { $0.cfgRescale != 0 })
+      request: .none, plot: ["Rescale CFG", "CFG Rescale"], stage: { _ in .duringFirstPass },
+      isShown: { $0.cfgRescale != 0 })
     row(
       "apg_eta", \.apgEta, .number(-10...10),
       "Adaptive projected guidance: the share kept of what is parallel to the prompt's own result; 1 is plain.",
       effect: .byPass({ $0.effectiveAPGEta }, off: 1),
-      infotext: [.byPass("APG Eta", at: 1632, { $0.effectiveAPGEta }, off: 1)], plot: ["APG Eta"],
+      infotext: [.byPass("APG Eta", at: 1632, { $0.effectiveAPGEta }, off: 1)], request: .none, plot: ["APG Eta"],
       stage: { _ in .duringFirstPass }, isShown: { $0.apgEta != 1 })
     row(
       "apg_norm_threshold", \.apgNormThreshold, .number(0...10_000),
       "Adaptive projected guidance: the largest norm of guidance before cfg_scale; 0 for no limit.",
       effect: .byPass({ $0.effectiveAPGNormThreshold }, off: 0),
       infotext: [.byPass("APG Norm Threshold", at: 1634, { $0.effectiveAPGNormThreshold }, off: 0)],
-      plot: ["APG Norm Threshold"], stage: { _ in .duringFirstPass }, isShown: { $0.apgNormThreshold != 0 })
+      request: .none, plot: ["APG Norm Threshold"], stage: { _ in .duringFirstPass },
+      isShown: { $0.apgNormThreshold != 0 })
     row(
       "apg_momentum", \.apgMomentum, .number(-1...1),
       "Adaptive projected guidance: how much of the guidance of earlier calls is added; negative values push away from it.",
@@ -629,13 +632,13 @@ extension PassSettings: SettingsPart {
       infotext: [
         .byPass("APG Momentum", at: 1636, spellings: ["APG Beta"], { $0.effectiveAPGMomentum }, off: 0)
       ],
-      plot: ["APG Momentum"], stage: { _ in .duringFirstPass }, isShown: { $0.apgMomentum != 0 })
+      request: .none, plot: ["APG Momentum"], stage: { _ in .duringFirstPass }, isShown: { $0.apgMomentum != 0 })
     row(
       "skip_layer_guidance_scale", \.skipLayerScale, .number(0...100),
       "How strongly a Stable Diffusion 3 image is steered away from the network's result without some layers.",
       effect: .byPass({ $0.effectiveSkipLayerScale }, off: 0),
       infotext: [.byPass("Skip layer guidance scale", at: 1640, { $0.effectiveSkipLayerScale }, off: 0)],
-      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerScale != 0 })
+      request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerScale != 0 })
     row(
       "skip_layer_guidance_layers", \.skipLayers, .layers,
       "The layers that skip_layer_guidance_scale skips, counted from 0.",
@@ -646,7 +649,7 @@ extension PassSettings: SettingsPart {
             .only(if: image.inAnySampling(\.skipsLayers) && image.settings.skipLayers != .standard)
         }
       ],
-      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayers != .standard })
+      request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.skipLayers != .standard })
     row(
       "skip_layer_guidance_interval", \.skipLayerInterval, .interval,
       "The part of each pass in which skip_layer_guidance_scale applies, by fractions of its calls.",
@@ -657,7 +660,7 @@ extension PassSettings: SettingsPart {
             .only(if: image.inAnySampling(\.skipsLayers) && image.settings.skipLayerInterval != .skippedLayers)
         }
       ],
-      stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerInterval != .skippedLayers })
+      request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.skipLayerInterval != .skippedLayers })
   }
 
   // MARK: The networks
@@ -674,7 +677,7 @@ extension PassSettings: SettingsPart {
     row(
       "feature_cache", \.featureCache, .integer(1...100, multipleOf: 1),
       "Computes the whole network every N-th call and only its shallow layers in between: an approximation.",
-      effect: .when { $0.settings.featureCache != 1 }, infotext: [.entry("Feature cache", at: 1820)])
+      effect: .when { $0.settings.featureCache != 1 }, infotext: [.entry("Feature cache", at: 1820)], request: .none)
     row(
       "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
       "Computes the network every N-th call and forecasts its features in between: an approximation.",
@@ -684,7 +687,7 @@ extension PassSettings: SettingsPart {
           .only(if: image.settings.base.forecastMatters)
       },
       infotext: [.entry("Feature forecast", at: 1822)],
-      stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
+      request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })
   }
 
   // MARK: Faces
@@ -723,7 +726,8 @@ extension PassSettings: SettingsPart {
       isShown: { $0.savesBeforeFaces })
     row(
       "face_places", \.faceFolders, .folders, "The folders that are searched for the networks that restore faces.",
-      effect: .none, ingredients: .always, stage: { _ in .decoding }, isShown: { !$0.faceFolders.isEmpty })
+      effect: .none, request: .none, ingredients: .always, stage: { _ in .decoding },
+      isShown: { !$0.faceFolders.isEmpty })
   }
 
   // MARK: Files
@@ -736,7 +740,7 @@ extension PassSettings: SettingsPart {
     row(
       "also", \.otherFormats, .choices(FileFormat.allCases.map(\.rawValue)),
       "Further formats in which every image is kept, each in its own file next to the first.",
-      effect: .none, stage: { _ in .decoding }, isShown: { !$0.otherFormats.isEmpty })
+      effect: .none, request: .none, stage: { _ in .decoding }, isShown: { !$0.otherFormats.isEmpty })
     row(
       "quality", aliases: ["jpeg_quality"], \.quality, .integer(1...100, multipleOf: 1),
       "The quality of JPEG and WebP files.",
@@ -757,7 +761,7 @@ extension PassSettings: SettingsPart {
     row(
       "memory_limit", \.memoryLimit, .bytes,
       "The most memory that making an image may take, such as 2.5GiB; the run reports what it turns off to fit.",
-      effect: .none, ingredients: .ofMemory)
+      effect: .none, request: .none, ingredients: .ofMemory)
     row(
       "weight_packing", choice: \.weightPacking,
       "Whether weights are packed for speed or size; auto is fast unless memory_limit leaves no room.",
@@ -765,6 +769,6 @@ extension PassSettings: SettingsPart {
       infotext: [
         .computed("Weight packing", at: 1830, reading: .byKind) { $0.ingredients.weightPacking.map { .string($0) } }
       ],
-      ingredients: .always)
+      request: .none, ingredients: .always)
   }
 }

@@ -1,11 +1,12 @@
 import Diffusion
 import Foundation
 import Imaging
-import Networks
 import Tensors
 import Testing
 import TestSupport
 import Weights
+
+@testable import Networks
 
 /// Checks upscalers against PyTorch, see `Tests/FixtureScripts/make_upscalers.py`.
 @Suite struct ImageUpscalerTests {
@@ -48,10 +49,12 @@ import Weights
 
   @Test func `networks of every naming enlarge as in PyTorch`() throws {
     let fixture = try Self.fixture.get()
-    #expect(fixture.cases.count == 11)
+    var architectures: Set<String> = []
     let compute = Compute(kernels: try Kernels.forThisMachine(), threadCount: 2)
     for item in fixture.cases {
-      let upscaler = try UpscalerArchive(path: Fixtures.path("Upscalers/\(item.file)")).read(compute)
+      let archive = try UpscalerArchive(path: Fixtures.path("Upscalers/\(item.file)"))
+      architectures.insert(archive.title)
+      let upscaler = try archive.read(compute)
       #expect(upscaler.scale == item.scale)
       let image = Self.image(item.width, item.height, item.seed)
       let input = compute.tensor(batch: 1, height: item.height, width: item.width, channels: 3, elementType: .fp32)
@@ -62,6 +65,10 @@ import Weights
       let stem = item.file.split(separator: ".")[0]
       Self.expectSame(values, Array(try Fixtures.data("Upscalers/\(stem).rgb")), "\(item.file)")
     }
+    let titles = UpscalerArchitectures.all.map { $0.title }
+    #expect(architectures == Set(titles))
+    let page = try MarkdownPage.manual("Hires").text
+    #expect(titles.allSatisfy { page.contains($0) })
   }
 
   @Test func `a large image is enlarged in pieces that fade into each other, then resized to the exact size`() throws {

@@ -6,6 +6,7 @@ import Tensors
 import Testing
 import TestSupport
 import Tokenization
+import Weights
 
 @testable import Diffusion
 
@@ -109,5 +110,12 @@ import Tokenization
         && !FakeModel.recognises(path: "x.safetensors", transformer: nil))
     #expect(ModelFamilies.all.last == StableDiffusionModel.self)
     #expect(StableDiffusionModel.recognises(path: "anything", transformer: nil))
+  }
+
+  @Test func `every kind of transformer has one family that opens it`() {
+    for kind in TransformerKind.all {
+      let families = ModelFamilies.all.dropLast().filter { $0.recognises(path: "x", transformer: kind) }
+      #expect(families.count == 1, "\(kind.title)")
+    }
   }
 }

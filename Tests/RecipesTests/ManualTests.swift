@@ -5,6 +5,9 @@ import Testing
 import TestSupport
 
 /// Checks the manual's tables against the program's keys, samplers and request fields.
+///
+/// A key without a row in `Recipes.md` gets one, derived from its declaration, with
+/// `SDBATCH_RECORD=1 swift test --filter RecipesTests.ManualTests`; a recording fails, so that it is not overlooked.
 @Suite struct ManualTests {
   // MARK: Keys
 
@@ -13,12 +16,55 @@ import TestSupport
     let documented = rows.flatMap { MarkdownPage.codes(in: $0[0]) }
     let known = RecipeKey.all.flatMap { [$0.name] + $0.aliases }
     #expect(Set(documented).subtracting(known).isEmpty)
-    for key in RecipeKey.all where !documented.contains(key.name) {
-      Issue.record("add a row to Recipes.md: | `\(key.name)` | default | values | \(key.summary) |")
+    for (previous, key) in zip(RecipeKey.all, RecipeKey.all.dropFirst()) where !documented.contains(key.name) {
+      let row = Self.row(of: key)
+      Issue.record("add a row to Recipes.md, or record it with SDBATCH_RECORD=1: \(row)")
+      if ProcessInfo.processInfo.environment["SDBATCH_RECORD"] == "1" { try Self.record(row, after: previous.name) }
     }
     #expect(Set(known).subtracting(documented).isEmpty)
     #expect(documented.count == Set(documented).count && known.count == Set(known).count)
     for key in RecipeKey.all { #expect(key.summary.hasSuffix("."), "\(key.name)") }
+  }
+
+  /// Writes a row below that of the key before it.
+  private static func record(_ row: String, after key: String) throws {
+    let page = try MarkdownPage.manual("Recipes")
+    var lines = page.text.components(separatedBy: "\n")
+    let above = try #require(
+      lines.firstIndex { line in
+        line.hasPrefix("|") && MarkdownPage.codes(in: String(line.dropFirst().prefix { $0 != "|" })).contains(key)
+      })
+    lines.insert(row, at: above + 1)
+    let file = MarkdownPage.packageFolder.appendingPathComponent(page.path)
+    try lines.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+  }
+
+  /// The row of a key, as its declaration says.
+  private static func row(of key: RecipeKey) -> String {
+    func code(_ text: String) -> String { "`\(text)`" }
+    let names = ([key.name] + key.aliases).map(code).joined(separator: ", ")
+    let standard =
+      switch SettingRow.named(key.name)?.defaultValue {
+      case .text(""): "empty"
+      case nil, .null: "none"
+      case .text(let text), .choice(let text): code(text)
+      case .flag(let flag): code("\(flag)")
+      case .number(let number) where number == number.rounded(): "\(Int(number))"
+      case .some(let value): value.json.jsonText
+      }
+    let values =
+      switch key.kind {
+      case .integer(let bounds, let multiple):
+        range(Double(bounds.lowerBound), Double(bounds.upperBound))
+          + (multiple > 1 ? ", multiples of \(multiple)" : "")
+      case .number(let bounds), .otherNumber(let bounds), .limit(let bounds):
+        range(bounds.lowerBound, bounds.upperBound)
+      case .choice(let choices): SettingKind.list(choices.map(code))
+      case .flag: "`true` or `false`"
+      default: key.kind.expectation
+      }
+    let meaning = key.summary.prefix(1).lowercased() + key.summary.dropFirst().dropLast()
+    return "| \(names) | \(standard) | \(values) | \(meaning) |"
   }
 
   @Test func `the page names the range or the choices of every key`() throws {

@@ -169,7 +169,7 @@ import Testing
   @Test(
     arguments: [(1.0, 27, 8, [0.0213, -0.20945]), (0, 18, 6, [0.83676, -0.62287])] as [(Double, Int, Int, [Float])])
   func `DPM adaptive has its published results, calls and draws`(eta: Double, calls: Int, draws: Int, result: [Float]) {
-    let run = Self.run(DPMAdaptive(eta: eta, sNoise: 1, sigmaMin: 0.1, sigmaMax: 10), sigmas: [10])
+    let run = Self.run(DPMAdaptive(eta: eta, sigmaMin: 0.1, sigmaMax: 10), sigmas: [10])
     #expect(run.calls == calls)
     #expect(run.draws == draws)
     #expect(run.calls == 3 * run.steps)

@@ -1,4 +1,5 @@
 import Settings
+import SettingsTestSupport
 import Testing
 import TestSupport
 
@@ -6,62 +7,17 @@ import TestSupport
 
 /// Sampling with random settings in their documented ranges: no settings may end the process or make it run forever.
 @Suite struct SettingsFuzzTests {
-  /// Random settings: most have their default, the others any value in their range, more often its ends.
-  private struct Draws {
-    var random: SplitMix64
-
-    mutating func settings() -> ImageSettings {
-      var settings = ImageSettings()
-      settings.hires = Bool.random(using: &random) ? HiresSettings() : nil
-      let changed = Int.random(in: 1...12, using: &random)
-      for row in SettingRow.all where Int.random(in: 0..<24, using: &random) < changed {
-        if let value = value(row) { row.set(value, in: &settings) }
-      }
-      settings.sampler = SamplerID.allCases.randomElement(using: &random) ?? .euler
-      settings.steps = [1, 2, 3, 4, 19, 20, 36, 37].randomElement(using: &random) ?? 1
-      if let hires = settings.hires {
-        settings.hires?.steps = min(hires.steps, 30)
-        // A tiny strength takes the last part of a schedule of up to a million steps, which is correct but slow.
-        if hires.denoisingStrength < 0.02 { settings.hires?.denoisingStrength = 0.02 }
-      }
-      (settings.width, settings.height) = (16, 24)
-      return settings
+  /// Random settings with few steps, of a small image.
+  private static func next(_ random: inout RandomSettings, _ picks: inout SplitMix64) -> ImageSettings {
+    var settings = random.next(SamplerID.allCases.randomElement(using: &picks) ?? .euler, part: 0.04...0.5)
+    settings.steps = [1, 2, 3, 4, 19, 20, 36, 37].randomElement(using: &picks) ?? 1
+    if let hires = settings.hires {
+      settings.hires?.steps = min(hires.steps, 30)
+      // A tiny strength takes the last part of a schedule of up to a million steps, which is correct but slow.
+      if hires.denoisingStrength < 0.02 { settings.hires?.denoisingStrength = 0.02 }
     }
-
-    private mutating func value(_ row: SettingRow) -> SettingValue? {
-      switch row.kind {
-      case .integer(let range, let factor): .integer(integer(in: range) / factor * factor)
-      case .seed: .integer(integer(in: 0...Int64.max))
-      case .number(let range), .otherNumber(let range), .limit(let range): .number(number(in: range))
-      case .interval, .otherInterval:
-        PassInterval(number(in: 0...0.5), number(in: 0.5...1)).map { .interval($0) }
-      case .sampler, .otherSampler: SamplerID.allCases.randomElement(using: &random).map { .sampler($0, nil) }
-      case .schedule, .otherSchedule: ScheduleID.allCases.randomElement(using: &random).map { .schedule($0) }
-      case .choice(let names): names.randomElement(using: &random).map { .choice($0) }
-      case .flag: .flag(Bool.random(using: &random))
-      default: nil
-      }
-    }
-
-    private mutating func integer(in range: ClosedRange<Int64>) -> Int64 {
-      switch Int.random(in: 0..<4, using: &random) {
-      case 0: range.lowerBound
-      case 1: range.upperBound
-      case 2: max(range.lowerBound, min(range.upperBound, Int64.random(in: -2...50, using: &random)))
-      default: Int64.random(in: range, using: &random)
-      }
-    }
-
-    private mutating func number(in range: ClosedRange<Double>) -> Double {
-      func within(_ value: Double) -> Double { min(max(value, range.lowerBound), range.upperBound) }
-      return switch Int.random(in: 0..<6, using: &random) {
-      case 0: range.lowerBound
-      case 1: range.upperBound
-      case 2: within([1e-300, 1e-12, 1e-6, 1e-3, 0.029, 0.03].randomElement(using: &random) ?? 0)
-      case 3: within([0.5, 1, 5, 14.6, 14.7, 100].randomElement(using: &random) ?? 1)
-      default: Double.random(in: range, using: &random)
-      }
-    }
+    (settings.width, settings.height) = (16, 24)
+    return settings
   }
 
   /// The fake network with the training values that a denoiser asks for in each call.
@@ -81,10 +37,10 @@ import TestSupport
 
   @Test(arguments: [UInt64(1), 2, 3, 4])
   func `no settings within their ranges trap, and no loop goes on for ever`(seed: UInt64) throws {
-    var draws = Draws(random: SplitMix64(state: seed))
+    var (random, picks) = (RandomSettings(seed: seed), SplitMix64(state: seed))
     var (finite, refused) = (0, 0)
     for _ in 0..<700 {
-      let image = draws.settings()
+      let image = Self.next(&random, &picks)
       let passes: [(PassSettings?, Double?)] = [
         (image.firstPass, nil), (image.secondPass, image.hires?.denoisingStrength),
       ]

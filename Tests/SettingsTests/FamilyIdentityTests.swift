@@ -1,5 +1,6 @@
 import JSON
 import Settings
+import SettingsTestSupport
 import Testing
 
 /// What is part of the identity of images from models that are trained by flow matching.

@@ -39,9 +39,3 @@ struct ParsedFixture: Decodable {
 
 /// Whether two texts have the same bytes; `==` on strings treats composed and decomposed letters as equal.
 func isSame(_ a: String, _ b: String) -> Bool { Array(a.utf8) == Array(b.utf8) }
-
-let sampleIngredients = JobIngredients(
-  model: ModelIdentity(
-    name: "v1-5-pruned-emaonly", path: "/models/v1-5-pruned-emaonly.safetensors",
-    sha256: "6ce0161689" + String(repeating: "0", count: 54), family: "sd1"),
-  vae: nil, vocabularySHA256: String(repeating: "a", count: 64), precision: "fp32", isa: "avx512", numerics: 1)

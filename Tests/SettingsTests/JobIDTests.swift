@@ -1,5 +1,6 @@
 import Foundation
 import Settings
+import SettingsTestSupport
 import Testing
 
 @Suite struct JobIDTests {
@@ -96,73 +97,6 @@ import Testing
     let isOwnAlready =
       Self.changes[change].0 == "always_discard_next_to_last_sigma" && sampler.discardsPenultimateSigma
     #expect((JobID(parameters, sampleIngredients) != before) == !isOwnAlready, "\(Self.changes[change].0)")
-  }
-
-  @Test(arguments: SamplerID.allCases)
-  func `settings that the sampler does not read do not change the identity`(sampler: SamplerID) {
-    // The columns of the webui's table of samplers: those that read eta, those that churn, those that scale noise.
-    let eta: Set<SamplerID> = [
-      .dpmPPSDE, .dpmPP2MSDE, .dpmPP3MSDE, .dpmPP2SAncestral, .eulerAncestral, .dpm2Ancestral, .dpmPP2MSDEHeun,
-      .dpmFast, .dpmAdaptive,
-    ]
-    let churn: Set<SamplerID> = [.euler, .heun, .dpm2]
-    func changes(_ change: (inout ImageSettings) -> Void, churning: Bool = false) -> Bool {
-      var parameters = ImageSettings()
-      parameters.sampler = sampler
-      if churning { parameters.sChurn = 4 }
-      let before = JobID(parameters, sampleIngredients)
-      change(&parameters)
-      return JobID(parameters, sampleIngredients) != before
-    }
-    #expect(changes { $0.eta = 0.5 } == eta.contains(sampler))
-    #expect(changes { $0.sChurn = 5 } == churn.contains(sampler))
-    #expect(!changes { $0.sTmin = 0.5 })
-    #expect(!changes { $0.sTmax = 5 })
-    #expect(changes({ $0.sTmin = 0.5 }, churning: true) == churn.contains(sampler))
-    #expect(changes({ $0.sTmax = 5 }, churning: true) == churn.contains(sampler))
-    #expect(
-      changes { $0.sNoise = 1.1 }
-        == (eta.contains(sampler) && ![.eulerAncestral, .dpmAdaptive].contains(sampler) || sampler == .erSDE))
-    #expect(changes({ $0.sNoise = 1.1 }, churning: true) == (sampler.usesNoiseScale))
-  }
-
-  @Test(arguments: SamplerID.allCases)
-  func `schedule and noise settings change the identity only if they are read`(sampler: SamplerID) {
-    func changes(_ prepare: (inout ImageSettings) -> Void, then change: (inout ImageSettings) -> Void) -> Bool {
-      var parameters = ImageSettings()
-      parameters.sampler = sampler
-      prepare(&parameters)
-      let before = JobID(parameters, sampleIngredients)
-      change(&parameters)
-      return JobID(parameters, sampleIngredients) != before
-    }
-    func changes(_ change: (inout ImageSettings) -> Void) -> Bool { changes({ _ in }, then: change) }
-    let hasSigmas = ![SamplerID.ddim, .ddimCFGPP, .plms, .uniPC].contains(sampler)
-    #expect(changes { $0.scheduler = .polyexponential } == hasSigmas)
-    #expect(changes { $0.sgmNoiseMultiplier = true } == hasSigmas)
-    #expect(changes({ $0.scheduler = .karras }, then: { $0.rho = 5 }) == hasSigmas)
-    #expect(!changes({ $0.scheduler = .karras }, then: { $0.rho = 7 }))
-    #expect(!changes({ $0.scheduler = .exponential }, then: { $0.rho = 5 }))
-    #expect(changes({ $0.scheduler = .karras }, then: { $0.sigmaMin = 0.1 }) == hasSigmas)
-    #expect(!changes({ $0.scheduler = .simple }, then: { $0.sigmaMin = 0.1 }))
-    #expect(changes({ $0.scheduler = .beta }, then: { $0.betaDistAlpha = 0.5 }) == hasSigmas)
-    #expect(!changes { $0.betaDistAlpha = 0.5 })
-    #expect(changes { $0.enableQuantization = true } == (hasSigmas && sampler != .lcm))
-    #expect(changes { $0.uniPCOrder = 2 } == (sampler == .uniPC))
-    #expect(changes { $0.uniPCVariant = .bh2 } == (sampler == .uniPC))
-    #expect(changes { $0.etaDDIM = 0.5 } == (sampler == .ddim || sampler == .ddimCFGPP))
-    #expect(!changes { $0.subseed = 5 })
-    #expect(changes({ $0.subseedStrength = 0.5 }, then: { $0.subseed = 5 }))
-    #expect(!changes { $0.seedResizeFromW = 256 })
-    // The shifted seed is for noise added during sampling; Brownian trees use the seed itself.
-    let ancestral: Set<SamplerID> = [
-      .eulerAncestral, .dpm2Ancestral, .dpmPP2SAncestral, .dpmFast, .dpmAdaptive, .restart, .lcm, .erSDE,
-    ]
-    #expect(changes { $0.etaNoiseSeedDelta = 31337 } == ancestral.contains(sampler))
-    #expect(
-      changes({ $0.sChurn = 3 }, then: { $0.etaNoiseSeedDelta = 31337 })
-        == (ancestral.contains(sampler) || [.euler, .heun, .dpm2].contains(sampler)))
-    #expect(!changes { $0.skipEarlyCond = 0 })
   }
 
   @Test func `a schedule given by name and the same sampler default are one image`() {

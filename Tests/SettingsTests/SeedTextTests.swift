@@ -1,6 +1,7 @@
 import Infotext
 import JSON
 import Settings
+import SettingsTestSupport
 import Testing
 
 @Suite struct SeedTextTests {

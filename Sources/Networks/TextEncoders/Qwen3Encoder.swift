@@ -91,8 +91,8 @@ private struct Qwen3Layer {
   func forward(_ x: Tensor, keyCount: Int, _ rotation: RotaryTable, _ compute: Compute) -> Tensor {
     let a = compute.add(x, attention(compute.converted(inputNorm.forward(x, compute)), keyCount, rotation, compute))
     let n = compute.converted(middleNorm.forward(a, compute))
-    let gate = gate.forward(n, compute)
-    let h = compute.measured(name, .activation, gate) { compute.gated(up.forward(n, compute), by: gate, .silu) }
+    let (gate, values) = (gate.forward(n, compute), up.forward(n, compute))
+    let h = compute.measured(name, .activation, gate) { compute.gated(values, by: gate, .silu) }
     return compute.add(a, down.forward(h, as: .fp32, compute))
   }
 

@@ -96,8 +96,8 @@ private struct T5Layer {
     }
     let a = compute.add(x, output.forward(mixed, as: .fp32, compute))
     let m = compute.converted(middleNorm.forward(a, compute))
-    let gate = gate.forward(m, compute)
-    let h = compute.measured(name, .activation, gate) { compute.gated(up.forward(m, compute), by: gate, .geluTanh) }
+    let (gate, values) = (gate.forward(m, compute), up.forward(m, compute))
+    let h = compute.measured(name, .activation, gate) { compute.gated(values, by: gate, .geluTanh) }
     return compute.add(a, down.forward(h, as: .fp32, compute))
   }
 }

@@ -91,8 +91,6 @@ private final class DenseBlock {
 
 /// The sizes of an RRDBNet.
 struct RRDBConfiguration: UpscalerConfiguration {
-  static let title = "ESRGAN (RRDBNet)"
-
   /// Input channels: 3 for each pixel of a square.
   var inputs: Int
   /// Channels between the blocks.

@@ -37,8 +37,6 @@ final class SRVGGNet: UpscalingNetwork {
 
 /// The sizes of an SRVGGNet.
 struct SRVGGConfiguration: UpscalerConfiguration {
-  static let title = "Real-ESRGAN (compact, SRVGGNet)"
-
   struct Width: Hashable, Sendable {
     var inputs: Int
     var outputs: Int

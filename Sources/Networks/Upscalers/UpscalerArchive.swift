@@ -23,6 +23,9 @@ public struct UpscalerArchive: Sendable {
     try file.store.audit(expecting: configuration.expectedTensors).check()
   }
 
+  /// The name of the architecture for messages.
+  public var title: String { type(of: configuration).title }
+
   /// Reads all weights.
   ///
   /// - Parameter compute: The machine to use; the precision is always fp32.

@@ -21,8 +21,6 @@ protocol UpscalerConfiguration: NetworkConfiguration {
   /// The names of the tensors in files.
   associatedtype Names: UpscalerNames
 
-  /// The name of the architecture for messages.
-  static var title: String { get }
   /// How many times larger a side becomes.
   var scale: Int { get }
   /// The sizes for `inspect`, with the names of BasicSR, which introduced these architectures.
@@ -58,6 +56,9 @@ enum UpscalerArchitectures {
 }
 
 extension UpscalerConfiguration {
+  /// The name of the architecture for messages.
+  static var title: String { Names.title }
+
   /// Whether the file's names are those of this architecture.
   static func recognises(_ file: UpscalerFile) -> Bool { file.names is Names }
 

@@ -121,8 +121,8 @@ struct PydanticValue {
   private static let trueWords: Set<String> = ["1", "on", "t", "true", "y", "yes"]
   private static let falseWords: Set<String> = ["0", "off", "f", "false", "n", "no"]
 
-  /// A text's characters as Python reads numbers: without white space around them, with digits of any script as ASCII digits,
-  /// and without single underscores between digits. Nil if the text cannot be a number.
+  /// A number's text as Python reads it: white space around it is dropped, digits of any script become ASCII digits, and single
+  /// underscores between digits are removed. Nil if the text cannot be a number.
   private static func digits(_ text: String) -> String? {
     var result = ""
     var isAfterDigit = false

@@ -33,6 +33,16 @@ public struct NoiseVariation: Codable, Hashable, Sendable {
     self.resizeFrom = resizeFrom
     self.seedDelta = seedDelta
   }
+
+  /// The variation of a job.
+  init(_ job: PassSettings) {
+    let side = job.traits.geometry.pixelsPerPlace
+    self.init(
+      subseed: job.subseedMatters ? job.subseed : 0, subseedStrength: job.subseedStrength,
+      resizeFrom: job.seedResizeMatters
+        ? Size(width: job.seedResizeFromW / side, height: job.seedResizeFromH / side) : nil,
+      seedDelta: job.etaNoiseSeedDelta)
+  }
 }
 
 /// The stream of noise of one image: the first draw is its initial noise, the later ones are for its sampler.

@@ -3,11 +3,10 @@ import Foundation
 /// DPM-Solver-23, whose step length depends on the difference between its two orders.
 ///
 /// A step is an attempt, which may be rejected. The sampler runs from the training's largest sigma to its smallest, whatever
-/// the schedule and the number of steps.
+/// the schedule and the number of steps. As in the webui, its noise is not scaled by `s_noise`.
 /// Source: Lu et al. 2022, "DPM-Solver", arXiv:2206.00927; k-diffusion's `sample_dpm_adaptive`.
 struct DPMAdaptive: Sampler {
   let eta: Double
-  let sNoise: Double
   private let end: Float
   /// −log σ of the latent.
   private var t: Float
@@ -22,9 +21,8 @@ struct DPMAdaptive: Sampler {
   private static let acceptance = 0.81
 
   /// Creates a sampler before its first step.
-  init(eta: Double, sNoise: Double, sigmaMin: Float, sigmaMax: Float) {
+  init(eta: Double, sigmaMin: Float, sigmaMax: Float) {
     self.eta = eta
-    self.sNoise = sNoise
     end = DPMSolver.t(sigmaMin)
     t = DPMSolver.t(sigmaMax)
   }
@@ -65,7 +63,7 @@ struct DPMAdaptive: Sampler {
     if factor >= Self.acceptance {
       previousLow = low
       x = high
-      x.add(up * Float(sNoise), noise.noise(from: DPMSolver.sigma(t), to: DPMSolver.sigma(next)))
+      x.add(up, noise.noise(from: DPMSolver.sigma(t), to: DPMSolver.sigma(next)))
       t = next
     }
     h *= Float(factor)

@@ -137,7 +137,7 @@ extension SettingsPart {
   // Not inlined, because of the time that the optimiser would need for the tables.
   @inline(never) static func row<Value: SettingRepresentable>(
     _ key: String, aliases: [String] = [], _ path: WritableKeyPath<Self, Value> & Sendable, _ kind: SettingKind,
-    _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none,
+    _ summary: String, effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry,
     plot: [String] = [], ingredients: SettingRow.IngredientsUse = .never,
     stage: (@Sendable (ImageSettings) -> ImageStage)? = nil, isDerived: Bool = false,
     isShown: @escaping @Sendable (ImageSettings) -> Bool = { _ in true },
@@ -157,7 +157,7 @@ extension SettingsPart {
   /// A row for a choice between the names of the property's type.
   @inline(never) static func row<Choice: SettingChoice>(
     _ key: String, aliases: [String] = [], choice path: WritableKeyPath<Self, Choice> & Sendable, _ summary: String,
-    effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry = .none, plot: [String] = [],
+    effect: PixelEffect, infotext: [InfotextEntry] = [], request: RequestEntry, plot: [String] = [],
     ingredients: SettingRow.IngredientsUse = .never,
     shown: (@Sendable (SettingsInUse) -> SettingValue)? = nil
   ) -> SettingRow {

@@ -3,6 +3,8 @@ import Text
 
 /// The tensor names in files of one upscaler architecture: how it is recognised, and where each weight is.
 package protocol UpscalerNames: Sendable {
+  /// The name of the architecture for messages.
+  static var title: String { get }
   /// The names of the first layer's weight, one for every naming of the architecture. What comes before it is the file's
   /// prefix.
   static var firstWeights: [String] { get }
@@ -41,7 +43,8 @@ package struct UpscalerFile: Sendable {
   package init(path: String, architectures: [any UpscalerNames.Type]) throws(WeightError) {
     let file = try WeightError.wrapping(try TensorFile(path: path))
     let names = file.tensors.keys
-    let advice = "use an ESRGAN, Real-ESRGAN (RRDBNet) or compact (SRVGGNet) model"
+    let titles = architectures.map { $0.title }.joined(separator: " or ")
+    let advice = "use a model of the architecture \(titles)"
     if let kind = UpscalerKind.unsupported(names) {
       throw .unsupported(path: path, found: kind.description, advice: advice)
     }

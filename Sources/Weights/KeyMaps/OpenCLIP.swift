@@ -22,7 +22,7 @@ extension KeyMap {
 
   static let layerLimit = 128
 
-  /// The rules for queries, keys and values as thirds of one matrix, whose name in the file ends with `weight` or `bias`.
+  /// The rules for query, key and value weights that a file stores as one matrix. Its name is `fileName` and `weight` or `bias`.
   static func thirds(of fileName: String) -> [KeyRule] {
     ["q_proj", "k_proj", "v_proj"].enumerated().flatMap { index, part in
       ["weight", "bias"].map { KeyRule("self_attn.\(part).\($0)", fileName + $0, form: .part(index, of: 3)) }

@@ -11,6 +11,8 @@ package struct RRDBNetNames: UpscalerNames {
     case numbered, trunk, realESRGAN
   }
 
+  package static var title: String { "ESRGAN (RRDBNet)" }
+
   package static var firstWeights: [String] { ["conv_first.weight", "model.0.weight"] }
 
   package static func isLikely(_ hasTensor: (String) -> Bool) -> Bool {

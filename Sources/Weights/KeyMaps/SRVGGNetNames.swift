@@ -3,6 +3,8 @@ package struct SRVGGNetNames: UpscalerNames {
   /// The number of convolutions and activations.
   package let layers: Int
 
+  package static var title: String { "Real-ESRGAN (compact, SRVGGNet)" }
+
   package static var firstWeights: [String] { ["body.0.weight"] }
 
   package static func isLikely(_ hasTensor: (String) -> Bool) -> Bool {

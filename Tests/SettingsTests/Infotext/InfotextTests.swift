@@ -1,5 +1,6 @@
 import Infotext
 import Settings
+import SettingsTestSupport
 import Testing
 
 @Suite struct InfotextTests {
