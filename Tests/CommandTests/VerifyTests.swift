@@ -50,6 +50,8 @@ import Testing
         of: ": 64", with: ": 256"), to: "long.yaml")
     let child = try space.start("long.yaml")
     try child.wait { (try? space.text("run/progress.json"))?.contains("\"sampling\"") == true }
+    // On a busy machine, it would finish the image between two of the commands below.
+    child.kill(SIGSTOP)
     let status = try JSONValue(parsing: await space.run("status", "run", "--json").output)
     #expect(status["running"] == true)
     let current = try #require(status["current"])
