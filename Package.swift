@@ -114,6 +114,7 @@ let package = Package(
     .testTarget(name: "TextTests", dependencies: ["Text"]),
     .testTarget(name: "SheetsTests", dependencies: ["Sheets", "CText", "Imaging", "Settings", "TestSupport"]),
     .testTarget(name: "WebPageTests", dependencies: ["WebPage", "Sheets", "Settings", "JSON", "Hashing"]),
+    .testTarget(name: "PageServerTests", dependencies: ["PageServer"]),
     .testTarget(name: "PromptsTests", dependencies: ["Prompts", "TestSupport"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Prompts", "TestSupport", "CZlib"]),
     .testTarget(
