@@ -232,7 +232,7 @@ extension HiresSettings: SettingsPart {
       "hr_feature_forecast", \.featureForecast, .integer(0...100, multipleOf: 1),
       "The feature_forecast of the second pass; 0 for the first pass's.",
       effect: .computed(as: "feature_forecast") { image in
-        image.ownSecondForecast.map { $0 == 1 ? 1 : .array([.integer(Int64($0)), 3]) }
+        image.ownSecondForecast.map { $0 == 1 ? 1 : image.forecastIdentity($0) }
       },
       infotext: [
         .computed("Hires feature forecast", at: 1824, reading: .byKind) { image in

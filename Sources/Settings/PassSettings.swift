@@ -681,10 +681,8 @@ extension PassSettings: SettingsPart {
     row(
       "feature_forecast", \.featureForecast, .integer(1...100, multipleOf: 1),
       "Computes the network every N-th call and forecasts its features in between: an approximation.",
-      // How many steps pass before the first forecast. There used to be four.
       effect: .computed { image in
-        JSONValue.array([.integer(Int64(image.settings.featureForecast)), 3])
-          .only(if: image.settings.base.forecastMatters)
+        image.forecastIdentity(image.settings.featureForecast).only(if: image.settings.base.forecastMatters)
       },
       infotext: [.entry("Feature forecast", at: 1822)],
       request: .none, stage: { _ in .duringFirstPass }, isShown: { $0.featureForecast != 1 })

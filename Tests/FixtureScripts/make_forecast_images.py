@@ -34,47 +34,73 @@ def forecast(taus, features, tau):
 
 
 class ForecastNetwork:
-    """A UNet that is computed in the first calls of a prompt and then in every interval-th."""
+    """A UNet that is computed in the first calls and then in every interval-th, for all prompts of a call alike."""
 
     def __init__(self, unet, interval, first):
         self.unet, self.interval, self.first = unet, interval, first
         self.histories, self.computed, self.asked = {}, 0, 0
         self.config = unet.config
 
-    def begin(self, count):
-        """A call of the model, with this many parts of the prompt before the negative one."""
-        self.order, self.count = 0, count
+    def begin(self, contexts):
+        """A call of the model, with these contexts by the prompts' roles, in the order of their evaluation."""
+        self.contexts, self.remaining = contexts, None
 
     def __call__(self, x, timestep, context, return_dict=False):
-        role = self.order if self.order < self.count else "negative"
-        self.order += 1
-        self.asked += 1
+        if self.remaining is None:
+            self.remaining = self.evaluated(x, timestep)
+        return (self.remaining.pop(0),)
+
+    def evaluated(self, x, timestep):
+        """The outputs of all prompts of the call."""
+        self.asked += len(self.contexts)
         sigma = self.model.sigma(timestep)[0].double().log()
         low, high = self.model.log_sigmas[0].double(), self.model.log_sigmas[-1].double()
         tau = float(1 - 2 * (sigma - low) / (high - low))
-        history = self.histories.setdefault(role, dict(context=context, taus=[], features=[], skipped=0))
-        if not torch.equal(history["context"], context):
-            history.update(context=context, taus=[], features=[], skipped=0)
-        if len(history["taus"]) < self.first or history["skipped"] + 1 >= self.interval:
+        known = [
+            role
+            for role, context in self.contexts.items()
+            if role in self.histories and torch.equal(self.histories[role]["context"], context)
+        ]
+        histories = [self.histories[role] for role in known]
+        if len(known) == len(self.contexts) and all(
+            len(h["taus"]) >= self.first and h["skipped"] + 1 < self.interval for h in histories
+        ):
+            for history in histories:
+                history["skipped"] += 1
+            late = [torch.from_numpy(forecast(h["taus"], h["features"], tau)).float() for h in histories]
+            return [self.unet.conv_out(self.unet.conv_act(self.unet.conv_norm_out(features))) for features in late]
+        outputs, late = [], {}
+        for role, context in self.contexts.items():
             kept = []
             hook = self.unet.conv_norm_out.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
-            output = self.unet(x, timestep, context, return_dict=False)[0]
+            outputs.append(self.unet(x, timestep, context, return_dict=False)[0])
             hook.remove()
-            history["taus"].append(tau)
-            history["features"].append(kept[0].numpy())
-            history["skipped"] = 0
+            late[role] = kept[0].numpy()
             self.computed += 1
-            return (output,)
-        history["skipped"] += 1
-        features = torch.from_numpy(forecast(history["taus"], history["features"], tau)).float()
-        return (self.unet.conv_out(self.unet.conv_act(self.unet.conv_norm_out(features))),)
+        for role, context in self.contexts.items():
+            if role not in known:
+                # What the other prompt's features were, plus the difference of the two at this call.
+                other = self.histories[known[0]] if known else dict(taus=[], features=[])
+                self.histories[role] = dict(
+                    context=context, taus=list(other["taus"]),
+                    features=[features + (late[role] - late[known[0]]) for features in other["features"]],
+                )  # fmt: skip
+        for role in self.contexts:
+            history = self.histories[role]
+            history["taus"].append(tau)
+            history["features"].append(late[role])
+            history["skipped"] = 0
+        return outputs
 
 
 class ForecastModel(SkippingModel):
     """Guidance over such a network."""
 
     def combined(self, level, output):
-        self.inner_model.unet.begin(len(self.prompts))
+        contexts = dict(enumerate(self.prompt_contexts()))
+        if not self.skips(level):
+            contexts["negative"] = self.at(self.negative)[None]
+        self.inner_model.unet.begin(contexts)
         return super().combined(level, output)
 
 
@@ -90,6 +116,7 @@ cases = [
     dict(base, sampler_name="Euler"),
     dict(base, sampler_name="DPM++ 2M", feature_forecast=3, steps=16),
     dict(base, sampler_name="DPM++ 2M", guidance_interval=[0.2, 0.8], steps=14),
+    dict(base, sampler_name="DPM++ 2M", guidance_interval=[0.4, 1], steps=13),
     dict(base, sampler_name="Heun", steps=9),
     dict(base, sampler_name="DPM++ SDE", feature_forecast=4),
     dict(base, sampler_name="Euler a", prompt="a [red:blue:0.7] boat", steps=14),

@@ -23,18 +23,25 @@ class SkippingModel:
     def at(self, schedule):
         return next((context for end, context in schedule if self.calls <= end), schedule[0][1])
 
-    def combined(self, level, output):
-        """The guided output, and that without the prompt."""
+    def prompt_contexts(self):
+        """The parts of the prompt at this call, padded to the same length."""
         contexts = [self.at(entries) for _, entries in self.prompts]
         length = max(map(len, contexts))
-        outputs = [output(torch.cat([c] + [c[-1:]] * (length - len(c)))[None]) for c in contexts]
+        return [torch.cat([c] + [c[-1:]] * (length - len(c)))[None] for c in contexts]
+
+    def skips(self, level):
+        """Whether this call leaves the negative prompt out."""
         part = self.calls / self.total
         if self.early != 0 and part <= self.early:
-            skips = True
-        elif part < self.interval[0] or (part >= self.interval[1] and self.interval[1] < 1):
-            skips = True
-        else:
-            skips = (self.calls % 2 == 1 or self.all) and self.below > 0 and level < self.below
+            return True
+        if part < self.interval[0] or (part >= self.interval[1] and self.interval[1] < 1):
+            return True
+        return (self.calls % 2 == 1 or self.all) and self.below > 0 and level < self.below
+
+    def combined(self, level, output):
+        """The guided output, and that without the prompt."""
+        outputs = [output(context) for context in self.prompt_contexts()]
+        skips = self.skips(level)
         negative, scale = (outputs[0], 1) if skips else (output(self.at(self.negative)[None]), self.scale)
         result = negative.clone()
         for (weight, _), with_prompt in zip(self.prompts, outputs):

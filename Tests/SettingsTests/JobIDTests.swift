@@ -224,6 +224,33 @@ import Testing
     #expect(id("(fish)", .ignore, .current) != id("(fish)", .original, .current))
     #expect(id("[a:b:1.0]", .original, .old) != id("[a:b:1.0]", .original, .current))
   }
+
+  @Test func `of forecast images, those whose prompts begin or change within a pass have another identity than before`()
+    throws
+  {
+    func forecast(_ change: (inout ImageSettings) throws -> Void) rethrows -> String? {
+      var settings = ImageSettings()
+      settings.prompt = "a boat [on a lake]"
+      settings.featureForecast = 2
+      try change(&settings)
+      return String(decoding: JobID.canonicalJSON(settings, sampleIngredients), as: UTF8.self)
+        .firstMatch(of: /"feature_forecast":(\[.*?\])/).map { String($0.1) }
+    }
+    let before = "[2,3]"
+    let after = #"[2,3,"together"]"#
+    #expect(forecast { _ in } == before)
+    #expect(try forecast { $0.guidanceInterval = try #require(PassInterval(0, 0.8)) } == before)
+    #expect(try forecast { $0.guidanceInterval = try #require(PassInterval(0.2, 1)) } == after)
+    #expect(forecast { $0.skipEarlyCond = 0.1 } == after)
+    #expect(forecast { $0.sMinUncond = 1 } == after)
+    #expect(forecast { $0.prompt = "a [red:blue:0.5] boat" } == after)
+    #expect(forecast { $0.negativePrompt = "a [red|blue] boat" } == after)
+    #expect(
+      forecast {
+        $0.hires = HiresSettings()
+        $0.hires?.prompt = "a [red:blue:0.5] boat"
+      } == after)
+  }
 }
 
 @Suite struct JobIDSequenceTests {

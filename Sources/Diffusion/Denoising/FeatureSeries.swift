@@ -74,6 +74,27 @@ struct FeatureSeries: Hashable {
     (count, lastCall, forecasts) = (count + 1, call, 0)
   }
 
+  /// Adds the difference of two images' features to the features of all calls, so that one prompt's series stands for another
+  /// prompt's.
+  ///
+  /// - Parameters:
+  ///   - features: `[images, height, width, channels]` in fp32.
+  ///   - origin: The index of the image whose series this is.
+  ///   - image: The index of the image for which it will stand.
+  ///   - compute: The machine and numerics to use.
+  mutating func shift(_ features: Tensor, from origin: Int, to image: Int, _ compute: Compute) {
+    // T_0 is 1, so the first row of products has Σ T.
+    let factors = products[0..<Self.terms].map { Float($0) }
+    let (old, new) = (features.pixel(origin, 0, 0), features.pixel(image, 0, 0))
+    let size = shape.count
+    sums.withUnsafeMutableBufferPointer { buffer in
+      let sums = buffer
+      compute.pool.run(Self.terms) { term in
+        for index in 0..<size { sums[term * size + index] += factors[term] * (new[index] - old[index]) }
+      }
+    }
+  }
+
   /// Writes the forecast features at a noise level.
   ///
   /// - Parameters:

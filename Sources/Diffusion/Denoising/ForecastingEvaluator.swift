@@ -6,8 +6,9 @@ import Tensors
 
 /// Runs the network in some calls. In the calls between, it runs only the last layers on forecast features: an approximation.
 ///
-/// Each prompt is counted separately: the negative prompt may be evaluated in few calls, and a prompt that changes starts
-/// again.
+/// All prompts of a call are computed or all are forecast. A prompt that begins or changes while another goes on, such as the
+/// negative prompt where guidance begins, takes over the other's series, shifted to its own features. If all prompts change,
+/// they start again.
 final class ForecastingEvaluator<Base: Evaluator, Network: DenoisingNetwork>: Evaluator
 where Base.Context == Network.Context {
   private let base: Base
@@ -49,20 +50,10 @@ where Base.Context == Network.Context {
   func outputs(_ evaluation: Evaluation<Network.Context>) throws(EngineError) -> [Latent] {
     let contexts = evaluation.contexts
     let tau = tau(evaluation.timestep)
-    let due = contexts.indices.filter { isDue(contexts[$0].role, evaluation.call) }
-    let rest = contexts.indices.filter { !due.contains($0) }
-    var outputs: [Int: Latent] = [:]
-    if !due.isEmpty {
-      var part = evaluation
-      part.contexts = due.map { contexts[$0] }
-      for (index, output) in zip(due, try computed(part, tau)) { outputs[index] = output }
-    }
-    if !rest.isEmpty {
-      let roles = rest.map { contexts[$0].role }
-      for (index, output) in zip(rest, try forecast(roles, evaluation, tau)) { outputs[index] = output }
-    }
-    memory?.count(asked: contexts.count, saved: rest.count)
-    return contexts.indices.compactMap { outputs[$0] }
+    // Guidance multiplies the difference of two prompts: their errors must be alike to cancel out.
+    let isForecast = contexts.allSatisfy { !isDue($0.role, evaluation.call) }
+    memory?.count(asked: contexts.count, saved: isForecast ? contexts.count : 0)
+    return try isForecast ? forecast(contexts.map(\.role), evaluation, tau) : computed(evaluation, tau)
   }
 
   /// Evaluates the network, and stores its features.
@@ -73,18 +64,28 @@ where Base.Context == Network.Context {
     network.lateFeatures = { late = $0 }
     defer { network.lateFeatures = nil }
     let outputs = try base.outputs(evaluation)
-    if let late {
-      let found = compute.converted(late, to: .fp32)
-      let shape = LatentShape(channels: found.channels, height: found.height, width: found.width)
-      for (image, prompt) in evaluation.contexts.enumerated() {
-        var series = features[prompt.role] ?? FeatureSeries(shape)
-        if series.shape != shape || !isSame(prompt.role, evaluation.call, series.lastCall) {
-          series = FeatureSeries(shape)
-        }
-        features[prompt.role] = nil
-        series.add(found, image: image, tau: tau, call: evaluation.call, compute)
-        features[prompt.role] = series
+    guard let late else { return outputs }
+    let found = compute.converted(late, to: .fp32)
+    let shape = LatentShape(channels: found.channels, height: found.height, width: found.width)
+    let roles = evaluation.contexts.map(\.role)
+    let isKnown = roles.map { features[$0]?.shape == shape && hasSeries($0, evaluation.call) }
+    // New prompts first: their series begin with another prompt's, as it was before this call.
+    for (image, role) in roles.enumerated() where !isKnown[image] {
+      let other = isKnown.firstIndex(of: true)
+      var series = FeatureSeries(shape)
+      if let other, let known = features[roles[other]] {
+        series = known
+        series.shift(found, from: other, to: image, compute)
       }
+      series.add(found, image: image, tau: tau, call: evaluation.call, compute)
+      features[role] = series
+    }
+    for (image, role) in roles.enumerated() where isKnown[image] {
+      // Taken out, so that it is changed in place.
+      guard var series = features[role] else { continue }
+      features[role] = nil
+      series.add(found, image: image, tau: tau, call: evaluation.call, compute)
+      features[role] = series
     }
     return outputs
   }
@@ -104,8 +105,13 @@ where Base.Context == Network.Context {
   }
 
   private func isDue(_ role: PromptRole, _ call: Int) -> Bool {
-    guard let series = features[role], isSame(role, call, series.lastCall) else { return true }
+    guard let series = features[role], hasSeries(role, call) else { return true }
     return schedule.isDue(computed: series.count, forecasts: series.forecasts)
+  }
+
+  /// Whether there are features of the prompt as it is at a call.
+  private func hasSeries(_ role: PromptRole, _ call: Int) -> Bool {
+    features[role].map { isSame(role, call, $0.lastCall) } ?? false
   }
 
   /// Whether a prompt is the same at two calls.

@@ -1,3 +1,5 @@
+import JSON
+
 /// An image's settings and ingredients: everything that determines its pixels.
 public final class SettingsInUse: Sendable {
   /// The settings.
@@ -28,6 +30,18 @@ public final class SettingsInUse: Sendable {
   /// The part of the second pass in which guidance applies; nil if the pass does not sample or has the same as the first pass.
   var ownSecondInterval: PassInterval? {
     sampledAgain.flatMap { $0.guidanceInterval == settings.guidanceInterval ? nil : $0.guidanceInterval }
+  }
+
+  /// Whether a prompt may begin or change within a pass while another goes on.
+  private var promptsComeAndGo: Bool {
+    inAnyPass { $0.guidanceInterval.start > 0 || $0.skipEarlyCond > 0 || $0.sMinUncond > 0 }
+      || anyPromptContains(["["]) && anyPromptContains([":", "|"])
+  }
+
+  /// The identity of forecasting with an interval: the interval, and how many steps pass before the first forecast, of which
+  /// there used to be four. `together` if that matters: prompts used to be computed or forecast each on its own.
+  func forecastIdentity(_ interval: Int) -> JSONValue {
+    .array([.integer(Int64(interval)), 3] + (promptsComeAndGo ? ["together"] : []))
   }
 
   /// The `feature_forecast` of the second pass; nil if the pass does not sample or has the same as the first pass.
