@@ -245,11 +245,15 @@ import Testing
     #expect(forecast { $0.sMinUncond = 1 } == after)
     #expect(forecast { $0.prompt = "a [red:blue:0.5] boat" } == after)
     #expect(forecast { $0.negativePrompt = "a [red|blue] boat" } == after)
-    #expect(
+    func second(denoising: Double) -> String? {
       forecast {
         $0.hires = HiresSettings()
         $0.hires?.prompt = "a [red:blue:0.5] boat"
-      } == after)
+        $0.hires?.denoisingStrength = denoising
+      }
+    }
+    #expect(second(denoising: 0.5) == after)
+    #expect(second(denoising: 0) == before)
   }
 }
 

@@ -32,10 +32,14 @@ public final class SettingsInUse: Sendable {
     sampledAgain.flatMap { $0.guidanceInterval == settings.guidanceInterval ? nil : $0.guidanceInterval }
   }
 
-  /// Whether a prompt may begin or change within a pass while another goes on.
+  /// Whether a prompt may begin or change within a pass that samples, while another goes on.
   private var promptsComeAndGo: Bool {
-    inAnyPass { $0.guidanceInterval.start > 0 || $0.skipEarlyCond > 0 || $0.sMinUncond > 0 }
-      || anyPromptContains(["["]) && anyPromptContains([":", "|"])
+    [settings.base, sampledAgain].compactMap(\.self).contains { pass in
+      pass.guidanceInterval.start > 0 || pass.skipEarlyCond > 0 || pass.sMinUncond > 0
+        || [pass.prompt, pass.negativePrompt].contains { prompt in
+          prompt.contains("[") && prompt.contains { $0 == ":" || $0 == "|" }
+        }
+    }
   }
 
   /// The identity of forecasting with an interval: the interval, and how many steps pass before the first forecast, of which
