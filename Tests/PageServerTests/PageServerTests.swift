@@ -1,8 +1,7 @@
 import Foundation
+import PageServer
 import Synchronization
 import Testing
-
-@testable import PageServer
 
 /// The server against requests that no page of its own sends, over a socket.
 @Suite struct PageServerTests {
@@ -75,7 +74,7 @@ import Testing
     [], ["Host: example.org"], ["Host: 127.0.0.1"], ["Host: 127.0.0.1:PORT.example.org"], ["Host:"],
     ["Host: 127.0.0.1:PORT", "Host: example.org"], ["Host: 127.0.0.1:PORT, example.org"],
   ])
-  func `another host name is refused, as a web site would use to reach the server`(headers: [String]) async throws {
+  func `requests for another host are refused, as a web site would send them`(headers: [String]) async throws {
     let served = try Served()
     let answer = try await served.answer(
       "GET \(served.root)/a", headers.map { $0.replacing("PORT", with: "\(served.server.port)") })

@@ -93,7 +93,7 @@ def psnr(a, b):
 
 
 def run(sdbatch, model, row, folder, cache):
-    """The images by seed, wall seconds of all images, user seconds, evaluations asked and computed."""
+    """The images by prompt and seed, wall seconds of all images, user seconds, evaluations asked and computed."""
     seeds, size = (list(range(1, 9)), 128) if model == "demo" else ([1], 512)
     recipe = dict(
         model=model, width=size, height=size, steps=20, sampler_name="DPM++ 2M", precision="bf16",

@@ -225,9 +225,7 @@ import Testing
     #expect(id("[a:b:1.0]", .original, .old) != id("[a:b:1.0]", .original, .current))
   }
 
-  @Test func `of forecast images, those whose prompts begin or change within a pass have another identity than before`()
-    throws
-  {
+  @Test func `forecast images have a new identity only if a prompt begins or changes during a pass`() throws {
     func forecast(_ change: (inout ImageSettings) throws -> Void) rethrows -> String? {
       var settings = ImageSettings()
       settings.prompt = "a boat [on a lake]"

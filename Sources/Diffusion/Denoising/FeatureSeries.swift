@@ -74,16 +74,16 @@ struct FeatureSeries: Hashable {
     (count, lastCall, forecasts) = (count + 1, call, 0)
   }
 
-  /// Adds the difference of two images' features to the features of all calls, so that one prompt's series stands for another
-  /// prompt's.
+  /// Turns the series of one prompt into an estimate of another prompt's: the features of all calls are shifted by how much the
+  /// two prompts differ in one call.
   ///
   /// - Parameters:
-  ///   - features: `[images, height, width, channels]` in fp32.
-  ///   - origin: The index of the image whose series this is.
-  ///   - image: The index of the image for which it will stand.
+  ///   - features: The features of that call, `[images, height, width, channels]` in fp32.
+  ///   - origin: The index of the image of the prompt whose series this is.
+  ///   - image: The index of the image of the other prompt.
   ///   - compute: The machine and numerics to use.
   mutating func shift(_ features: Tensor, from origin: Int, to image: Int, _ compute: Compute) {
-    // T_0 is 1, so the first row of products has Σ T.
+    // T_0 is 1, so the first row of `products` is Σ T.
     let factors = products[0..<Self.terms].map { Float($0) }
     let (old, new) = (features.pixel(origin, 0, 0), features.pixel(image, 0, 0))
     let size = shape.count

@@ -69,18 +69,15 @@ where Base.Context == Network.Context {
     let shape = LatentShape(channels: found.channels, height: found.height, width: found.width)
     let roles = evaluation.contexts.map(\.role)
     let isKnown = roles.map { features[$0]?.shape == shape && hasSeries($0, evaluation.call) }
-    // New prompts first: their series begin with another prompt's, as it was before this call.
     for (image, role) in roles.enumerated() where !isKnown[image] {
-      let other = isKnown.firstIndex(of: true)
       var series = FeatureSeries(shape)
-      if let other, let known = features[roles[other]] {
+      if let other = isKnown.firstIndex(of: true), let known = features[roles[other]] {
         series = known
         series.shift(found, from: other, to: image, compute)
       }
-      series.add(found, image: image, tau: tau, call: evaluation.call, compute)
       features[role] = series
     }
-    for (image, role) in roles.enumerated() where isKnown[image] {
+    for (image, role) in roles.enumerated() {
       // Taken out, so that it is changed in place.
       guard var series = features[role] else { continue }
       features[role] = nil
@@ -105,11 +102,11 @@ where Base.Context == Network.Context {
   }
 
   private func isDue(_ role: PromptRole, _ call: Int) -> Bool {
-    guard let series = features[role], hasSeries(role, call) else { return true }
+    guard hasSeries(role, call), let series = features[role] else { return true }
     return schedule.isDue(computed: series.count, forecasts: series.forecasts)
   }
 
-  /// Whether there are features of the prompt as it is at a call.
+  /// Whether there is a series of the prompt as it is at a call.
   private func hasSeries(_ role: PromptRole, _ call: Int) -> Bool {
     features[role].map { isSame(role, call, $0.lastCall) } ?? false
   }

@@ -63,6 +63,12 @@ extension PassSettings {
   /// Whether features are forecast. Samplers that choose noise levels from the network's outputs compute every call.
   public var forecastMatters: Bool { featureForecast != 1 && !sampler.traits.flags.contains(.choosesNoiseLevels) }
 
+  /// Whether a prompt may begin or change during the pass while another goes on.
+  var promptsComeAndGo: Bool {
+    guidanceInterval.start > 0 || skipEarlyCond > 0 || sMinUncond > 0
+      || [prompt, negativePrompt].contains { $0.contains("[") && $0.contains { $0 == ":" || $0 == "|" } }
+  }
+
   var scheduleMatters: Bool { !sampler.usesTimesteps }
 
   var quantizationMatters: Bool {

@@ -32,20 +32,11 @@ public final class SettingsInUse: Sendable {
     sampledAgain.flatMap { $0.guidanceInterval == settings.guidanceInterval ? nil : $0.guidanceInterval }
   }
 
-  /// Whether a prompt may begin or change within a pass that samples, while another goes on.
-  private var promptsComeAndGo: Bool {
-    [settings.base, sampledAgain].compactMap(\.self).contains { pass in
-      pass.guidanceInterval.start > 0 || pass.skipEarlyCond > 0 || pass.sMinUncond > 0
-        || [pass.prompt, pass.negativePrompt].contains { prompt in
-          prompt.contains("[") && prompt.contains { $0 == ":" || $0 == "|" }
-        }
-    }
-  }
-
-  /// The identity of forecasting with an interval: the interval, and how many steps pass before the first forecast, of which
-  /// there used to be four. `together` if that matters: prompts used to be computed or forecast each on its own.
+  /// The identity of forecasting: the interval, the number of steps before the first forecast, which used to be four, and
+  /// `together` for images whose prompts used to be forecast in different calls.
   func forecastIdentity(_ interval: Int) -> JSONValue {
-    .array([.integer(Int64(interval)), 3] + (promptsComeAndGo ? ["together"] : []))
+    let isNew = settings.base.promptsComeAndGo || sampledAgain?.promptsComeAndGo == true
+    return .array([.integer(Int64(interval)), 3] + (isNew ? ["together"] : []))
   }
 
   /// The `feature_forecast` of the second pass; nil if the pass does not sample or has the same as the first pass.
